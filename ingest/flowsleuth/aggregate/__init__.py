@@ -1,0 +1,1 @@
+"""Windows, heavy hitters, the series budget: records go in, points come out."""

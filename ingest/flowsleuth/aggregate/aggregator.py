@@ -1,0 +1,279 @@
+"""The windows: records go in, points come out when windows close.
+
+A record is spread over its windows at once, unless its service port can only be told when the
+window of its end closes (`service_port`): then the whole record waits, so that all measurements
+get it together and sums agree in every flush. Reads no clock: whoever drives it says which windows
+are due and how the points are stamped.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from flowsleuth.aggregate.accumulator import Accumulator
+from flowsleuth.aggregate.budget import SeriesBudget, Use
+from flowsleuth.aggregate.clocks import judge
+from flowsleuth.aggregate.digest import Digest
+from flowsleuth.aggregate.digesting import Judge, digest
+from flowsleuth.aggregate.fold import OTHER_PORT, Folder, Limits
+from flowsleuth.aggregate.heavy import HeavyHours
+from flowsleuth.aggregate.interfaces import Interfaces
+from flowsleuth.aggregate.naming import NetworkNames, StreamNames
+from flowsleuth.aggregate.rows import BYTES, CODE_BITS, DIRECTIONS, PROTOCOLS, Store, rows_of
+from flowsleuth.aggregate.service_port import PortCounts
+from flowsleuth.aggregate.spread import spread
+from flowsleuth.aggregate.stamps import Stamp, Stamps
+from flowsleuth.aggregate.tables import OffsetOf, StreamGauges, Tables
+from flowsleuth.aggregate.trust import Trust
+from flowsleuth.enrich.enricher import Noted, Records
+from flowsleuth.enrich.services import Services
+from flowsleuth.points import Table
+
+Ints = npt.NDArray[np.int64]
+
+HOUR = 3_600_000_000_000
+
+OLD_NS = 2 * HOUR
+"""Cells further than this before their receipt are exact in `traffic`; in `talkers` they need the
+share that makes a key heavy, whatever series it has."""
+
+FOREVER = 2**62
+"""A window after all others: what `flush` is told to write everything that there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the aggregator is told.
+
+    window_ns; accepted_age_ns: how old a flow may be; limits: of heavy hitters; capacity: most rows
+    held in open windows (about 100 bytes each); waiting: most records that wait for their port;
+    budget, retention_ns: of series; interfaces: most of one exporter.
+    """
+
+    window_ns: int = 60_000_000_000
+    accepted_age_ns: int = 25 * HOUR
+    limits: Limits = field(default_factory=Limits)
+    capacity: int = 1_000_000
+    waiting: int = 500_000
+    budget: int = 100_000
+    retention_ns: int = 30 * 24 * HOUR
+    interfaces: int = 4096
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the aggregator counts of itself, since the start."""
+
+    folded_bytes: int = 0
+    written_early: int = 0
+    late_points: int = 0
+
+
+class Aggregator:
+    """Turns records into points.
+
+    networks, streams: how things are called; services: the known ports.
+    """
+
+    def __init__(
+        self, settings: Settings, networks: NetworkNames, streams: StreamNames, services: Services
+    ) -> None:
+        self.settings = settings
+        self.counters = Counters()
+        self.budget = SeriesBudget(settings.budget, settings.retention_ns, settings.limits.share)
+        self._unassigned = len(networks.names)
+        self._services = services
+        self._store = Store(settings.capacity)
+        self._waiting: list[Records] = []
+        self._waiting_size = 0
+        self._ports = PortCounts()
+        self._interfaces = Interfaces(settings.interfaces)
+        self._by_interface = Accumulator(3)
+        self._by_profile = Accumulator(3)
+        self._redated = Accumulator(1)
+        self._trust = Trust(settings.window_ns)
+        self._stamps = Stamps()
+        scopes = networks.scope_hashes()
+        self._folder = Folder(settings.limits, self.budget, scopes, settings.window_ns)
+        pools = self.budget.pools
+        self._judge = Judge(
+            settings.limits.share,
+            scopes,
+            {name: pools[name].known for name in ("talkers", "conversations", "hosts")},
+            settings.limits.by_peers,
+        )
+        self._heavy = HeavyHours(settings.window_ns, self.budget, scopes)
+        self._tables = Tables(networks, streams, self._interfaces, settings.window_ns)
+
+    @property
+    def held(self) -> int:
+        """Rows and records held in open windows."""
+        return len(self._store) + self._waiting_size
+
+    @property
+    def crowded(self) -> bool:
+        """Whether windows must be written before their time, or memory would grow."""
+        return self._store.crowded
+
+    def use(self) -> Use:
+        """Tell how much of the series budget is used."""
+        return self.budget.use()
+
+    def datagrams(
+        self,
+        stream: npt.NDArray[np.int32],
+        received_ns: Ints,
+        export_ns: Ints,
+        counts: Mapping[str, Ints],
+    ) -> None:
+        """Count datagrams for `exporters`: arrays (n,) of decode's result."""
+        self._trust.datagrams(stream, received_ns, export_ns, counts)
+
+    def note(self, noted: list[Noted]) -> None:
+        """Count what enrich left out."""
+        for what in noted:
+            self._trust.note(what.counter, what.stream, what.received_ns)
+
+    def add(self, records: Records) -> None:
+        """Count records."""
+        if not len(records):
+            return
+        judge(records, self.settings.accepted_age_ns)
+        for counter, chosen in (("redated", records.redated), ("undated", ~records.dated)):
+            rows = np.flatnonzero(chosen)
+            self._trust.note(counter, records.stream[rows], records.received_ns[rows])
+        self._trust.observe(records)
+        if records.decided.all():
+            self._account(records)
+            return
+        waits = records.take(~records.decided)
+        self._waiting.append(waits)
+        self._waiting_size += len(waits)
+        self._account(records.take(records.decided))
+        if self._waiting_size > self.settings.waiting:
+            self._decide(FOREVER)
+
+    def oldest_half(self) -> int:
+        """Return the window before which to flush when `crowded`."""
+        return self._store.oldest_half()
+
+    def flush(self, until: int, stamp: Stamp, gauges: StreamGauges | None = None) -> list[Table]:
+        """Write all windows before `until` (a window's number; FOREVER: all) into tables.
+
+        stamp: how the points' times are made unique; gauges: the decoder's, for `exporters`.
+        """
+        self._decide(until)
+
+        def offset_of(windows: Ints) -> Ints:
+            return self._stamps.offsets(windows, stamp)
+
+        tables = []
+        rows = self._store.take_before(until)
+        if rows:
+            held = digest(rows, self._stamps.so_far, self._judge)
+            tables += self._detail(held, offset_of)
+            self._stamps.remember(held.segments)
+        tables += [
+            self._tables.interfaces(self._by_interface.take_before(until), offset_of),
+            self._tables.profiles(self._by_profile.take_before(until), offset_of),
+            self._tables.exporters(
+                self._trust.take_before(until), gauges or StreamGauges(), offset_of
+            ),
+        ]
+        windows = np.concatenate([table.time_ns // self.settings.window_ns for table in tables])
+        late = self._stamps.late(windows)
+        self.counters.late_points += int(np.count_nonzero(late))
+        self._stamps.mark(windows)
+        horizon = self._horizon()
+        heavy = self._heavy.close(until, stamp, horizon)
+        if heavy is not None:
+            tables.append(self._tables.heavy(heavy))
+        self._stamps.forget(horizon)
+        self._ports.forget(horizon)
+        return [table for table in tables if len(table)]
+
+    def _horizon(self) -> int:
+        """Return the window before which nothing can come any more."""
+        return self._stamps.newest - self.settings.accepted_age_ns // self.settings.window_ns - 2
+
+    def _detail(self, held: Digest, offset_of: OffsetOf) -> list[Table]:
+        """Make the points of traffic, talkers, conversations and hosts."""
+        points, kept = self._folder.talkers(held)
+        folded = points.other | (points.port == OTHER_PORT)
+        self.counters.folded_bytes += int(points.sums[folded, BYTES].sum())
+        self._heavy.add(held, kept)
+        redated = self._redated.take_before(int(held.segments.window.max()) + 1)
+        return [
+            self._tables.traffic(held.totals, redated, offset_of),
+            self._tables.talkers(points, offset_of),
+            self._tables.conversations(
+                held.conversations, self._folder.conversations(held), offset_of
+            ),
+            self._tables.hosts(held.hosts, self._folder.hosts(held), offset_of),
+        ]
+
+    def _decide(self, until: int) -> None:
+        """Give the waiting records which end before window `until` their ports, and count them."""
+        window_ns = self.settings.window_ns
+        due: dict[int, list[Records]] = {}
+        kept = []
+        for records in self._waiting:
+            ends = records.end_ns // window_ns < until
+            if ends.all():
+                due.setdefault(records.family, []).append(records)
+            elif ends.any():
+                due.setdefault(records.family, []).append(records.take(ends))
+                kept.append(records.take(~ends))
+            else:
+                kept.append(records)
+        self._waiting = kept
+        self._waiting_size = sum(map(len, kept))
+        if not due:
+            return
+        parts = [Records.join(due[family]) for family in sorted(due)]
+        windows = [records.end_ns // window_ns for records in parts]
+        self._ports.decide(parts, windows, self._services.known_mask)
+        for records in parts:
+            self._account(records)
+
+    def _account(self, records: Records) -> None:
+        """Cut records into cells and add these to every measurement."""
+        if not len(records):
+            return
+        window_ns = self.settings.window_ns
+        cells = spread(records.start_ns, records.end_ns, records.bytes, records.packets, window_ns)
+        fresh = (cells.window + 1) * window_ns > cells.of(records.received_ns) - OLD_NS
+        self._store.add(rows_of(records, cells, fresh, self._unassigned))
+        sums = [cells.bytes, cells.packets, cells.flows]
+        self._by_profile.add(cells.window, cells.of(_profile_code(records)), sums)
+        for side, if_index in ((0, records.in_if), (1, records.out_if)):
+            if if_index.any():
+                numbers = self._interfaces.numbers(records.stream, if_index) * 2 + side
+                used = cells.of(if_index) > 0
+                codes = cells.of(numbers)
+                if used.all():
+                    self._by_interface.add(cells.window, codes, sums)
+                else:
+                    columns = [column[used] for column in sums]
+                    self._by_interface.add(cells.window[used], codes[used], columns)
+        if records.redated.any():
+            self._account_redated(records.take(records.redated))
+
+    def _account_redated(self, records: Records) -> None:
+        window_ns = self.settings.window_ns
+        cells = spread(records.start_ns, records.end_ns, records.bytes, records.packets, window_ns)
+        fresh = np.ones(len(cells.window), bool)
+        rows = rows_of(records, cells, fresh, self._unassigned)
+        self._redated.add(
+            rows.key >> CODE_BITS, rows.key & ((1 << CODE_BITS) - 1), [rows.values[:, BYTES]]
+        )
+
+
+def _profile_code(records: Records) -> Ints:
+    """Direction and protocol of a record that counts once: `out` or `in` if one end is in any."""
+    src, dst = records.src_network >= 0, records.dst_network >= 0
+    out, into, internal, transit = range(len(DIRECTIONS))
+    direction = np.where(src, np.where(dst, internal, out), np.where(dst, into, transit))
+    return direction.astype(np.int64) * PROTOCOLS + records.protocol

@@ -1,0 +1,165 @@
+"""What is known of each stream by the window of receipt: counters and observed gauges.
+
+Gauges are taken from samples: the clock's skew from datagrams, the export lag and the active
+timeout from at most a few thousand records of each batch, which is plenty for a 95th percentile.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from flowsleuth.aggregate.accumulator import Accumulator
+from flowsleuth.enrich.enricher import Records
+
+Ints = npt.NDArray[np.int64]
+
+COUNTERS = (
+    "datagrams",
+    "records",
+    "options",
+    "templates",
+    "lost",
+    "missing_template",
+    "malformed",
+    "implausible",
+    "redated",
+    "undated",
+    "sampling_unknown",
+)
+"""The counters of the measurement `exporters`, in the order of the columns here."""
+
+_SAMPLE = 4096
+"""Records (or datagrams) of a batch that are looked at for the gauges."""
+
+_OCTAVE = 16
+_BINS = 17 * _OCTAVE + 1
+"""Durations are binned by sixteenths of an octave (4 %), up to 2^17 s, more than a day."""
+
+_LONG_NS = 15_000_000_000
+"""A flow of at least this length tells of the active timeout; shorter ones end by themselves."""
+
+_FEWEST = 20
+"""Fewer samples than this in a window tell no percentile: the last known value stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Gauges of m (window, stream): NaN where nothing is known."""
+
+    clock_skew_ms: npt.NDArray[np.float64]
+    export_lag_s: npt.NDArray[np.float64]
+    active_timeout_s: npt.NDArray[np.float64]
+
+
+class Trust:
+    """Counters and gauges of all streams."""
+
+    def __init__(self, window_ns: int) -> None:
+        self.window_ns = window_ns
+        self._counters = Accumulator(len(COUNTERS))
+        self._skews: dict[int, list[tuple[npt.NDArray[np.int32], Ints]]] = {}
+        self._lags = Percentile()
+        self._durations = Percentile()
+
+    def datagrams(
+        self,
+        stream: npt.NDArray[np.int32],
+        received_ns: Ints,
+        export_ns: Ints,
+        counts: Mapping[str, Ints],
+    ) -> None:
+        """Count datagrams: arrays (n,) of decode's result; stream < 0 is not counted here."""
+        known = np.flatnonzero(stream >= 0)
+        stream, received_ns, export_ns = stream[known], received_ns[known], export_ns[known]
+        window = received_ns // self.window_ns
+        zero = np.zeros(len(stream), np.int64)
+        columns = [counts[name][known] if name in counts else zero for name in COUNTERS]
+        columns[0] = np.ones(len(stream), np.int64)
+        self._counters.add(window, stream.astype(np.int64), columns)
+        step = max(1, len(stream) // _SAMPLE)
+        stream, window = stream[::step], window[::step]
+        skew = (received_ns - export_ns)[::step]
+        for k in np.unique(window):
+            at = window == k
+            self._skews.setdefault(int(k), []).append((stream[at], skew[at]))
+
+    def note(self, counter: str, stream: npt.NDArray[np.int32], received_ns: Ints) -> None:
+        """Count one for each of n records, by its stream and the window of its receipt."""
+        if len(stream):
+            columns = [np.zeros(len(stream), np.int64) for _ in COUNTERS]
+            columns[COUNTERS.index(counter)] = np.ones(len(stream), np.int64)
+            window = received_ns // self.window_ns
+            self._counters.add(window, stream.astype(np.int64), columns)
+
+    def observe(self, records: Records) -> None:
+        """Look at some records: how late they came, and how long the long ones lasted."""
+        step = max(1, len(records) // _SAMPLE)
+        good = records.dated[::step] & ~records.redated[::step]
+        stream = records.stream[::step][good]
+        received, start, end = (
+            column[::step][good]
+            for column in (records.received_ns, records.start_ns, records.end_ns)
+        )
+        window = received // self.window_ns
+        self._lags.add(window, stream, (received - start) / 1e9)
+        long = end - start >= _LONG_NS
+        self._durations.add(window[long], stream[long], (end - start)[long] / 1e9)
+
+    def take_before(self, window: int) -> tuple[Ints, Ints, Ints, Observed]:
+        """Remove windows before this one: window, stream (m,), counters (m, len), gauges."""
+        windows, streams, sums = self._counters.take_before(window)
+        skew = np.full(len(windows), np.nan)
+        for k in [k for k in self._skews if k < window]:
+            of_stream = np.concatenate([s for s, _ in self._skews[k]])
+            skews = np.concatenate([v for _, v in self._skews.pop(k)])
+            for i in np.flatnonzero(windows == k):
+                values = skews[of_stream == streams[i]]
+                if len(values):
+                    skew[i] = np.median(values) / 1e6
+        lags = self._lags.take_before(window, windows, streams)
+        return (
+            windows,
+            streams,
+            sums,
+            Observed(skew, lags, self._durations.take_before(window, windows, streams)),
+        )
+
+
+class Percentile:
+    """95th percentile of seconds by window and stream, from logarithmic bins."""
+
+    def __init__(self) -> None:
+        self._bins = Accumulator(1)
+        self._last: dict[int, float] = {}
+
+    def add(
+        self, window: Ints, stream: npt.NDArray[np.int32], seconds: npt.NDArray[np.float64]
+    ) -> None:
+        """Add n values."""
+        octaves = np.log2(1 + np.maximum(seconds, 0)) * _OCTAVE
+        bins = np.minimum(octaves.astype(np.int64), _BINS - 1)
+        ones = np.ones(len(bins), np.int64)
+        self._bins.add(window, stream.astype(np.int64) * _BINS + bins, [ones])
+
+    def take_before(self, window: int, windows: Ints, streams: Ints) -> npt.NDArray[np.float64]:
+        """Remove windows before `window`; answer for each (windows, streams): float64 (m,).
+
+        NaN where nothing is known; with too few samples in a window the last value stays.
+        """
+        of_window, codes, sums = self._bins.take_before(window)
+        found: dict[tuple[int, int], float] = {}
+        edges = np.flatnonzero(np.diff(of_window) | np.diff(codes // _BINS)) + 1
+        for at in np.split(np.arange(len(codes)), edges) if len(codes) else []:
+            below = np.cumsum(sums[at, 0])
+            if below[-1] >= _FEWEST:
+                top = codes[at[np.searchsorted(below, 0.95 * below[-1])]] % _BINS
+                spot = int(of_window[at[0]]), int(codes[at[0]]) // _BINS
+                found[spot] = round(float(2 ** ((top + 0.5) / _OCTAVE) - 1), 1)
+        answers = np.full(len(windows), np.nan)
+        for i, spot in enumerate(zip(windows.tolist(), streams.tolist(), strict=True)):
+            if spot in found:
+                self._last[spot[1]] = found[spot]
+            answers[i] = self._last.get(spot[1], np.nan)
+        return answers

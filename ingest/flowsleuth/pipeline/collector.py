@@ -1,0 +1,201 @@
+"""The daemon: receives, counts, and writes each window when it is over.
+
+Receiving has a thread of its own and a writer thread writes; this loop is all between. It takes
+what has arrived, and when the clock says that a window and its grace are over, it writes it.
+A bug in what a batch does is logged with its traceback, and the loop goes on with the next batch.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+
+import numpy as np
+
+from flowsleuth.aggregate.stamps import Stamp, live_stamp
+from flowsleuth.config import Config
+from flowsleuth.pipeline.health import Health, resident_bytes, summary_line
+from flowsleuth.pipeline.pipeline import Pipeline
+from flowsleuth.pipeline.state import State
+from flowsleuth.points import Table
+from flowsleuth.receive.udp import UdpReceiver
+from flowsleuth.write.influx import InfluxWriter
+from flowsleuth.write.lines import encode
+
+log = logging.getLogger(__name__)
+
+MINUTE_NS = 60_000_000_000
+
+WAIT_S = 0.1
+"""How long one turn of the loop waits for datagrams: also how late a window may close."""
+
+LOGGED = (
+    "datagrams",
+    "records",
+    "points",
+    "kernel_drops",
+    "not_netflow",
+    "unlisted",
+    "malformed",
+    "missing_template",
+    "write_errors",
+    "points_refused",
+    "points_dropped",
+    "late_points",
+    "written_early",
+    "queue",
+)
+"""What the line of each minute says where it is not zero."""
+
+
+class Collector:
+    """One ingester. clock: ns since the epoch."""
+
+    def __init__(
+        self,
+        config: Config,
+        receiver: UdpReceiver,
+        pipeline: Pipeline,
+        writer: InfluxWriter,
+        state: State,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._config = config
+        self._receiver = receiver
+        self._pipeline = pipeline
+        self._writer = writer
+        self._state = state
+        self._clock = clock
+        self._stopping = False
+        self._health = Health()
+        self._tags = {"ingester": config.ingester}
+        self._started_ns = clock()
+        self._flushed_ns = 0
+        self._closed_until = self._due(self._started_ns)
+        self._born = self._started_ns // config.window_ns + 1
+        self._bugs = 0
+        self._malformed = self._missing_template = 0
+        self._reported: dict[str, float] = {}
+        self._report_at = self._started_ns + MINUTE_NS
+
+    def stop(self) -> None:
+        """End the loop soon; may be called by a signal handler."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Receive and write until `stop`, then write everything that there is."""
+        self.event("start", f"ingester {self._config.ingester} starts")
+        while not self._stopping:
+            self._take(WAIT_S)
+            self._close_windows()
+            self._report()
+        self._receiver.stop()
+        while self._take(0):
+            pass
+        self._submit(self._pipeline.finish(self._stamp()))
+        self._submit([self._health.point(self._totals(), self._clock())])
+        self.event("stop", f"ingester {self._config.ingester} stops")
+        self._save()
+        self._writer.close()
+        self._report(last=True)
+
+    def event(self, kind: str, text: str) -> None:
+        """Write a point of the measurement `events`."""
+        log.info(text)
+        at = np.array([self._clock()], np.int64)
+        self._submit([Table("events", {"kind": [kind]}, {"text": [text]}, at)])
+
+    def _take(self, wait_s: float) -> bool:
+        """Take one batch in, if there is one."""
+        batch = self._receiver.batches(wait_s)
+        if batch is None:
+            return False
+        try:
+            decoded = self._pipeline.feed(batch)
+        except Exception:
+            # A bug: it must not stop the daemon, and must not go unseen either.
+            log.exception("a batch of %d datagrams was lost to a bug, please report it", len(batch))
+            self._bugs += len(batch)
+            return True
+        self._malformed += int(decoded.counts["malformed"].sum())
+        self._missing_template += int(decoded.counts["missing_template"].sum())
+        for problem in decoded.problems[:1]:
+            log.debug("malformed: %s", problem)
+        if self._pipeline.aggregator.crowded:
+            self._submit(self._pipeline.relieve(self._stamp()))
+        return True
+
+    def _due(self, now_ns: int) -> int:
+        """Return the window before which all are over, their grace included."""
+        return (now_ns - self._config.grace_ns) // self._config.window_ns
+
+    def _close_windows(self) -> None:
+        now = self._clock()
+        until = self._due(now)
+        if until <= self._closed_until:
+            return
+        self._closed_until = until
+        self._submit(self._pipeline.flush(until, self._stamp()))
+        self._submit([self._health.point(self._totals(), now)])
+        self._save()
+
+    def _stamp(self) -> Stamp:
+        """Return a stamp that no other flush of this ingester has or had."""
+        self._flushed_ns = max(self._clock(), self._flushed_ns + 1_000_000)
+        return live_stamp(self._flushed_ns, 0, self._born)
+
+    def _submit(self, tables: Iterable[Table]) -> None:
+        for table in tables:
+            self._writer.submit(table.measurement, encode(table, self._tags))
+
+    def _save(self) -> None:
+        self._state.save(self._pipeline)
+
+    def _totals(self) -> dict[str, float]:
+        received = self._receiver.statistics()
+        written = asdict(self._writer.totals())
+        aggregator = self._pipeline.aggregator
+        use = aggregator.use()
+        return {
+            "datagrams": received.datagrams,
+            "datagram_bytes": received.bytes,
+            "records": self._pipeline.records,
+            "kernel_drops": received.kernel_drops,
+            "not_netflow": self._pipeline.not_netflow,
+            "unlisted": self._pipeline.unlisted,
+            "malformed": self._malformed,
+            "missing_template": self._missing_template,
+            **{
+                name: written[name]
+                for name in (
+                    "points",
+                    "write_errors",
+                    "points_refused",
+                    "points_dropped",
+                    "queue",
+                    "write_seconds",
+                )
+            },
+            **asdict(aggregator.counters),
+            "window_keys": aggregator.held,
+            "series": use.series,
+            "series_budget": use.budget,
+            "admission_bar": use.bar,
+            "receive_buffer": sum(buffer.obtained for buffer in received.buffers),
+            "rss": resident_bytes(),
+            "bugs": self._bugs,
+        }
+
+    def _report(self, *, last: bool = False) -> None:
+        """Log one line a minute with what moved."""
+        now = self._clock()
+        if now < self._report_at and not last:
+            return
+        self._report_at = now + MINUTE_NS
+        totals = self._totals()
+        moved = {
+            name: totals[name] - (self._reported.get(name, 0) if name != "queue" else 0)
+            for name in LOGGED
+        }
+        self._reported = totals
+        log.info("%s", summary_line(moved))

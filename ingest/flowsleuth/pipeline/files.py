@@ -1,0 +1,45 @@
+"""Captures into points, at the capture's own times.
+
+Windows close at the accepted age in capture time, or at the end, or when memory demands it, so
+that the points do not depend on how the datagrams fall into batches.
+"""
+
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+
+import numpy as np
+
+from flowsleuth.aggregate.stamps import Stamp, file_stamp
+from flowsleuth.pipeline.pipeline import Pipeline
+from flowsleuth.points import Table
+from flowsleuth.receive.datagrams import Datagrams
+
+
+def points(pipeline: Pipeline, batches: Iterable[Datagrams]) -> Iterator[list[Table]]:
+    """Yield the tables of each flush."""
+    stamp: Stamp | None = None
+    newest = 0
+    config = pipeline.config
+    written_until = 0
+    for batch in batches:
+        if not len(batch):
+            continue
+        if stamp is None:
+            stamp = file_stamp(_hash(batch))
+        decoded = pipeline.feed(batch)
+        newest = max(newest, int(np.max(decoded.received_ns, initial=0)))
+        until = (newest - config.accepted_age_ns) // config.window_ns
+        tables = []
+        if until > written_until:
+            tables, written_until = pipeline.flush(until, stamp), until
+        tables += pipeline.relieve(stamp)
+        if tables:
+            yield tables
+    if stamp is not None:
+        yield pipeline.finish(stamp)
+
+
+def _hash(batch: Datagrams) -> int:
+    """Hash the first datagram and its receipt: what tells one file from another."""
+    text = batch.payload(0) + int(batch.received_ns[0]).to_bytes(8, signed=True)
+    return int.from_bytes(blake2b(text, digest_size=8).digest())
