@@ -10,8 +10,15 @@ NOW = 1_800_000_000 * SECOND
 NETWORKS = 50
 
 
-def flows(n: int, seed: int = 1) -> FlowColumns:
-    """Make n flows of a minute: half from inside, half from outside, ports as clients have them."""
+RATE = 20_000
+"""Flows in a second: what the security analyst of shared/design.md has."""
+
+
+def flows(n: int, seed: int = 1) -> tuple[FlowColumns, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """Make n flows, and when each is exported, RATE a second from NOW on.
+
+    Half come from inside, half from outside; ports are as clients and servers have them.
+    """
     rng = np.random.default_rng(seed)
     inside = (10 << 24) + rng.integers(0, NETWORKS, n) * 65536 + rng.integers(1, 65535, n)
     outside = rng.integers(0x20000000, 0xDF000000, n)
@@ -23,10 +30,11 @@ def flows(n: int, seed: int = 1) -> FlowColumns:
     client = rng.integers(32768, 61000, n)
     protocol = np.where(np.isin(service, (53, 123)), 17, 6)
     icmp = rng.random(n) < 0.03
-    end = NOW - rng.integers(0, 55 * SECOND, n) // 1_000_000 * 1_000_000
+    export = NOW + np.arange(n) // RATE * SECOND
+    end = export - rng.integers(0, 15 * SECOND, n) // 1_000_000 * 1_000_000
     length = (rng.exponential(6, n) * SECOND).astype(np.int64) // 1_000_000 * 1_000_000
     packets = rng.geometric(0.05, n)
-    return FlowColumns(
+    columns = FlowColumns(
         is_v6=np.zeros(n, bool),
         src=pair[0],
         dst=pair[1],
@@ -41,13 +49,13 @@ def flows(n: int, seed: int = 1) -> FlowColumns:
         start_ns=end - length,
         end_ns=end,
     )
+    return columns, export
 
 
 def batches(version: int, n: int, datagrams: int = 2000) -> list[Datagrams]:
     """Encode n flows and cut them into batches as a busy receiver would hand them over."""
     exporter = Exporter(version=version, domain=1, boot_ns=NOW - 86_400 * SECOND)
-    columns = flows(n)
-    encoded = Encoder(exporter).encode(columns, np.full(len(columns), NOW, np.int64))
+    encoded = Encoder(exporter).encode(*flows(n))
     sources = Sources()
     source = sources.number("192.0.2.1", 30000)
     cut = []
@@ -62,7 +70,7 @@ def batches(version: int, n: int, datagrams: int = 2000) -> list[Datagrams]:
                 start=encoded.start[rows] - first,
                 length=encoded.length[rows],
                 source=np.full(count, source, np.int32),
-                received_ns=np.full(count, NOW, np.int64),
+                received_ns=encoded.export_ns[rows],
                 sources=sources,
             )
         )

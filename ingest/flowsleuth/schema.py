@@ -170,6 +170,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
             _counter("bugs", "datagrams", "lost to a bug: the log has its traceback"),
             _gauge("window_keys", "keys", "rows held in open windows"),
             _gauge("queue", "points", "waiting to be written"),
+            _gauge("spool", "bytes", "on disk, waiting to be written"),
             _gauge("write_seconds", "s", "longest write"),
             _gauge("series", "series", "in use in the detail measurements"),
             _gauge("series_budget", "series", "allowed in the detail measurements"),

@@ -229,45 +229,55 @@ def share(record: Record, since_ns: int, until_ns: int) -> int:
     return before(until_ns) - before(since_ns)
 
 
-def sums(path: Path, since_ns: int = 0, until_ns: int = 2**62) -> dict[tuple, int]:
-    """Return the bytes by (network, direction, protocol) between two times."""
-    reader, found = Reader(), Counter()
-    for _, exporter, payload in packets(path):
+EVER = (0, 2**62)
+
+
+def records(path: Path) -> Iterator[tuple[int, Record]]:
+    """Yield (receipt in ns, record) of a capture."""
+    reader = Reader()
+    for received_ns, exporter, payload in packets(path):
         for record in reader.read(exporter, payload):
-            octets = share(record, since_ns, until_ns)
-            for row in rows(record):
-                found[(*row, record.protocol)] += octets
+            yield received_ns, record
+
+
+def sums(path: Path, *spans: tuple[int, int]) -> list[dict[tuple, int]]:
+    """Return for each span the bytes by (network, direction, protocol); without any, of all."""
+    found = [Counter() for _ in spans or [EVER]]
+    for _, record in records(path):
+        of = [share(record, *span) for span in spans or [EVER]]
+        for row in rows(record):
+            for total, octets in zip(found, of, strict=True):
+                total[(*row, record.protocol)] += octets
     return found
 
 
-def main(path: Path, now_ns: int | None) -> None:
-    reader, kept, last = Reader(), [], 0
-    for received, exporter, payload in packets(path):
-        kept += reader.read(exporter, payload)
-        last = received
-    end = ((now_ns or last) // MINUTE + 1) * MINUTE
+def table_spans(path: Path, now_ns: int = 0) -> list[tuple[int, int]]:
+    """Return the spans of the demo's first table: hour, the same a day ago, day, everything."""
+    last = now_ns or max(received for received, _, _ in packets(path))
+    end = (last // MINUTE + 1) * MINUTE
     hour, day = 60 * MINUTE, 1440 * MINUTE
-    spans = {
-        "last hour": (end - hour, 2**62),
-        "same, a day ago": (end - hour - day, end - day),
-        "last 24 h": (end - day, 2**62),
-        "all": (0, 2**62),
-    }
-    found = {name: Counter() for name in spans}
+    return [(end - hour, EVER[1]), (end - hour - day, end - day), (end - day, EVER[1]), EVER]
+
+
+def table(path: Path, now_ns: int = 0) -> dict[tuple[str, str], list[int]]:
+    """Return the numbers of the demo's first table, by (network, direction)."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for place, total in enumerate(sums(path, *table_spans(path, now_ns))):
+        for (network, direction, _), octets in total.items():
+            found.setdefault((network, direction), [0] * 4)[place] += octets
+    return found
+
+
+def main(path: Path, now_ns: int = 0) -> None:
+    for row, numbers in sorted(table(path, now_ns).items()):
+        print(*row, *numbers)  # noqa: T201  a program that prints
     culprits = Counter()
-    for record in kept:
-        for name, span in spans.items():
-            octets = share(record, *span)
-            for row in rows(record):
-                found[name][row] += octets
+    for _, record in records(path):
         if record.protocol == 17 and record.src_port == 14857:
             culprits[record.src] += record.bytes * record.rate
-    for row in sorted(found["all"]):
-        told = (f"{name}: {counted[row]}" for name, counted in found.items())
-        print(*row, *told)  # noqa: T201  a program that prints
     for address, octets in culprits.items():
         print("UDP port 14857 from", address, octets)  # noqa: T201  a program that prints
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:3]))

@@ -51,8 +51,9 @@ def test_the_tables_tell_the_story(tmp_path: Path) -> None:
         for title, lines in report.story(points(tmp_path), report.Times(NOW))
     )
     assert "7 000 000 005" in text
-    assert "1   10.1.42.17  14857  6 900 000 000  98.6%" in text
-    assert "10.1.23.5   2 000" in text
+    rows = [" ".join(row.split()) for row in text.splitlines()]
+    assert "1 10.1.42.17 14857 6 900 000 000 98.6%" in rows
+    assert any(row.endswith("10.1.23.5 2 000") for row in rows)
     assert text.index("10.1.23.5 ") < text.rindex("10.1.42.17")
 
 

@@ -101,7 +101,7 @@ class Aggregator:
         self._judge = Judge(
             settings.limits.share,
             scopes,
-            {name: pools[name].known for name in ("talkers", "conversations", "hosts")},
+            [pools[name].known for name in ("talkers", "conversations", "hosts")],
             settings.limits.by_peers,
         )
         self._heavy = HeavyHours(settings.window_ns, self.budget, scopes)

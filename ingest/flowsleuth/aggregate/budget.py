@@ -66,6 +66,10 @@ class Known:
     def fill(self, hashes: Hashes) -> None:
         """Hold these and no others."""
         self._table[:] = False
+        self.add(hashes)
+
+    def add(self, hashes: Hashes) -> None:
+        """Hold these too."""
         self._table[(hashes >> np.uint64(64 - self.BITS)).astype(np.int64)] = True
 
     def maybe(self, hashes: Hashes) -> Mask:
@@ -83,6 +87,7 @@ class Pool:
         self.lowest_bar = bar
         self.taken_elsewhere = 0
         self.known = Known()
+        self.host_hashes: Hashes = np.zeros(0, np.uint64)
         self.hashes: Hashes = np.zeros(0, np.uint64)
         self.last_day: Ints = np.zeros(0, np.int64)
         self.allowance = limit / START_SHARE
@@ -111,13 +116,21 @@ class Pool:
         if new_day:
             alive = self.last_day + self.retention_days >= now_ns // DAY
             self.hashes, self.last_day = self.hashes[alive], self.last_day[alive]
-            self.known.fill(self.hashes)
+            self.host_hashes = self.host_hashes[alive]
+            self.known.fill(self.host_hashes)
 
-    def admit(self, keys: Hashes, shares: npt.NDArray[np.float64], times: Ints) -> Mask:
+    def admit(
+        self,
+        keys: Hashes,
+        shares: npt.NDArray[np.float64],
+        times: Ints,
+        hosts: Hashes | None = None,
+    ) -> Mask:
         """Say for each key whether it has, or now gets, a series: bool (n,).
 
         keys: uint64 (n,); shares: float64 (n,), of the network's traffic; times: int64 (n,), ns,
-        the window's: a key is known from the window in which it was admitted, not before.
+        the window's: a key is known from the window in which it was admitted, not before; hosts:
+        uint64 (n,), the hashes of their addresses, by which `known` finds them.
         """
         known = self._touch(keys, times)
         hopeful = np.flatnonzero(~known & (shares >= self.lowest_bar))
@@ -133,7 +146,10 @@ class Pool:
             )
         )
         if since:
-            self._insert(since)
+            self._insert(
+                since,
+                {} if hosts is None else dict(zip(keys.tolist(), hosts.tolist(), strict=True)),
+            )
             late = np.flatnonzero(~known)
             for i in late[np.isin(keys[late], np.fromiter(since, np.uint64, len(since)))]:
                 known[i] = times[i] >= since[int(keys[i])]
@@ -166,7 +182,7 @@ class Pool:
         known = self._touch(keys, times)
         new = keys[~known]
         if len(new):
-            self._insert(dict(zip(new.tolist(), times[~known].tolist(), strict=True)))
+            self._insert(dict(zip(new.tolist(), times[~known].tolist(), strict=True)), {})
             self._touch(keys, times)
         return max(0, len(self.hashes) - self.limit)
 
@@ -180,13 +196,15 @@ class Pool:
         np.maximum.at(self.last_day, place[known], times[known] // DAY)
         return known
 
-    def _insert(self, since: Mapping[int, int]) -> None:
+    def _insert(self, since: Mapping[int, int], hosts: Mapping[int, int]) -> None:
         keys = np.sort(np.fromiter(since, np.uint64, len(since)))
         days = np.array([since[int(key)] // DAY for key in keys], np.int64)
         place = np.searchsorted(self.hashes, keys)
         self.hashes = np.insert(self.hashes, place, keys)
         self.last_day = np.insert(self.last_day, place, days)
-        self.known.fill(self.hashes)
+        of_host = np.array([hosts.get(key, 0) for key in keys.tolist()], np.uint64)
+        self.host_hashes = np.insert(self.host_hashes, place, of_host)
+        self.known.add(of_host)
 
 
 class SeriesBudget:
@@ -219,6 +237,7 @@ class SeriesBudget:
         return {
             name: {
                 "hashes": pool.hashes.tolist(),
+                "hosts": pool.host_hashes.tolist(),
                 "last_day": pool.last_day.tolist(),
                 "allowance": pool.allowance,
                 "clock": pool.clock,
@@ -234,12 +253,16 @@ class SeriesBudget:
         for name, pool in self.pools.items():
             part = state[name]
             hashes = np.array(part["hashes"], np.uint64)
+            host_hashes = np.array(part["hosts"], np.uint64)
             last_day = np.array(part["last_day"], np.int64)
-            if len(hashes) != len(last_day) or (np.diff(hashes.astype(object)) <= 0).any():
+            if not len(hashes) == len(host_hashes) == len(last_day) or (
+                len(hashes) and not (hashes[1:] > hashes[:-1]).all()
+            ):
                 raise ValueError(f"series of {name} are not in order")
             pool.hashes, pool.last_day = hashes, last_day
             pool.allowance, pool.clock = float(part["allowance"]), int(part["clock"])
-            pool.known.fill(hashes)
+            pool.host_hashes = host_hashes
+            pool.known.fill(host_hashes)
 
 
 def series_hash(*columns: npt.NDArray[np.integer]) -> Hashes:

@@ -40,15 +40,14 @@ class Segments:
     """s segments (window, network, direction) in rising order of window, then place.
 
     place: network index * 4 + direction. so_far: bytes of the window, earlier flushes included.
-    peers: distinct (talker, peer) pairs, filled in while pieces are grouped.
     """
 
     window: Ints
     place: Ints
     bytes: Ints
     packets: Ints
+    flows: Ints
     so_far: Ints
-    peers: Ints
 
     def find(self, key: Ints) -> Ints:
         """Return the segment of each key, int64 (n,); each key has one."""
@@ -83,7 +82,7 @@ class Talkers:
 
 @dataclass(frozen=True, slots=True)
 class Conversations:
-    """c conversations that may have a point of their own."""
+    """c conversations that may have a point of their own; hashes as in Talkers."""
 
     key: Ints
     port: Ints
@@ -94,6 +93,7 @@ class Conversations:
     sums: Ints
     fresh: Mask
     hash: Hashes
+    host_hash: Hashes
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
-"""Rows of closed windows become a `Digest`: piece by piece, each piece whole addresses.
+"""Rows of closed windows become a `Digest`: first the many that cannot matter, then the few.
 
-Addresses fall into pieces by their hash, so a talker, a host and a conversation lie in one piece
-and each piece is grouped by itself.
+Sums over hash buckets tell in a few linear passes which addresses may have a point at all; a scan
+or a busy day has a hundred times more that may not. The others are grouped, in pieces of whole
+addresses that a processor's cache holds.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import TypeVar
@@ -35,6 +36,7 @@ from flowsleuth.aggregate.grouping import (
 from flowsleuth.aggregate.rows import (
     BYTES,
     CODE_BITS,
+    FLOWS,
     PACKETS,
     PROTOCOLS,
     Rows,
@@ -52,17 +54,25 @@ PIECE = 65_536
 """Rows of a piece: half a megabyte a column, which the second-level caches of today hold."""
 
 _CODE = (1 << CODE_BITS) - 1
+BUCKET_BITS = 17
+"""Buckets that sums are bounded by: a megabyte for each sum, which caches hold."""
+
+_ODD_STEP = 0x2545F4914F6CDD1D
 _WINDOW_STEP = np.uint64(0x9E3779B97F4A7C15)
 """Added to a series' hash for each window: the hash by which rows are grouped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What is heavy. share: the bar; known: the pools' filters; by_peers: how many may be kept."""
+    """What is heavy.
+
+    share: the bar; scope_hash: uint64 (places,), a stable hash of (network, direction); known:
+    tests of address hashes, which addresses may have a series; by_peers: how many may be kept.
+    """
 
     share: float
     scope_hash: Hashes
-    known: Mapping[str, Known]
+    known: Sequence[Known]
     by_peers: int
 
 
@@ -71,12 +81,19 @@ def digest(families: list[Rows], so_far: Callable[[Segments], Ints], judge: Judg
 
     so_far: gives the bytes of each segment's window, earlier flushes included.
     """
-    totals, segments = _totals(families, so_far)
-    bars = _Bars(segments, judge)
-    found = [
-        _Piece(piece, hashes, bars, judge).digest()
+    totals, number_of = _totals(families)
+    segments = _segments(totals, so_far)
+    bars = _Bars(segments, judge.share)
+    hashes = [
+        hash_rows((judge.scope_hash[(rows.key & _CODE) // PROTOCOLS], *end_columns(rows.address)))
         for rows in families
-        for piece, hashes in _pieces(rows, judge.scope_hash)
+    ]
+    of_rows = [totals.segment_of[numbers] for numbers in number_of]
+    may_matter = _may_matter(families, hashes, of_rows, bars, judge)
+    found = [
+        _Piece(piece, its_hashes, bars, judge).digest()
+        for rows, host_hash, at in zip(families, hashes, may_matter, strict=True)
+        for piece, its_hashes in _pieces(rows.take(at), host_hash[at])
     ]
     return Digest(
         totals,
@@ -84,47 +101,117 @@ def digest(families: list[Rows], so_far: Callable[[Segments], Ints], judge: Judg
         _concatenate([part[0] for part in found]),
         _concatenate([part[1] for part in found]),
         _concatenate([part[2] for part in found]),
-        _heavy_ports([part[3] for part in found], bars),
+        _heavy_ports(families, number_of, totals, bars),
     )
 
 
-def _totals(families: list[Rows], so_far: Callable[[Segments], Ints]) -> tuple[Totals, Segments]:
-    """Sum up by key, and by segment."""
-    key = np.concatenate([rows.key for rows in families])
-    distinct, numbers = number_dense(compact(key))
+def _totals(families: list[Rows]) -> tuple[Totals, list[Ints]]:
+    """Sum up by key; also the number of each row's key, for each family."""
+    codes = compact(np.concatenate([rows.key for rows in families]))
+    distinct, numbers = number_dense(codes)
     n = len(distinct)
+    number_of = np.split(numbers, np.cumsum([len(rows) for rows in families])[:-1])
     keys = np.zeros(n, np.int64)
-    keys[numbers] = key
-    sums = sums_by(numbers, np.concatenate([rows.values for rows in families]), n)
+    sums = np.zeros((n, 4), np.int64)
+    for rows, of in zip(families, number_of, strict=True):
+        keys[of] = rows.key
+        sums += sums_by(of, rows.values, n)
     place = (keys & _CODE) // PROTOCOLS
-    places = int(place.max()) + 1
-    spots, segment_of = number_dense((keys >> CODE_BITS) * places + place)
-    by_segment = sums_by(segment_of, sums, len(spots))
+    _, segment_of = number_dense((keys >> CODE_BITS) * (int(place.max()) + 1) + place)
+    return Totals(keys, sums, segment_of), number_of
+
+
+def _segments(totals: Totals, so_far: Callable[[Segments], Ints]) -> Segments:
+    """Sum up by (window, network, direction)."""
+    n = int(totals.segment_of[-1]) + 1
+    first = np.searchsorted(totals.segment_of, np.arange(n))
+    sums = sums_by(totals.segment_of, totals.sums, n)
     segments = Segments(
-        window=spots // places,
-        place=spots % places,
-        bytes=by_segment[:, BYTES],
-        packets=by_segment[:, PACKETS],
-        so_far=by_segment[:, BYTES].copy(),
-        peers=np.zeros(len(spots), np.int64),
+        window=totals.key[first] >> CODE_BITS,
+        place=(totals.key[first] & _CODE) // PROTOCOLS,
+        bytes=sums[:, BYTES],
+        packets=sums[:, PACKETS],
+        flows=sums[:, FLOWS],
+        so_far=sums[:, BYTES].copy(),
     )
     segments.so_far[:] = so_far(segments)
-    return Totals(keys, sums, segment_of), segments
+    return segments
 
 
 class _Bars:
-    """The bytes and packets that reach the bar, for each segment."""
+    """The bytes, packets and rows that reach the bar, for each segment."""
 
-    def __init__(self, segments: Segments, judge: Judge) -> None:
+    def __init__(self, segments: Segments, share: float) -> None:
         self.segments = segments
-        self.bytes = np.maximum(segments.so_far * judge.share, 1.0)
-        self.packets = np.maximum(segments.packets * judge.share, 1.0)
+        self.bytes = np.maximum(segments.so_far * share, 1.0)
+        self.packets = np.maximum(segments.packets * share, 1.0)
+        self.peers = np.maximum(segments.flows * share, 2.0)
 
 
-def _pieces(rows: Rows, scope_hash: Hashes) -> Iterator[tuple[Rows, Hashes]]:
-    """Cut rows by address; yields rows and their address's hash."""
-    scope = scope_hash[(rows.key & _CODE) // PROTOCOLS]
-    hashes = hash_rows((scope, *end_columns(rows.address)))
+def _may_matter(
+    families: list[Rows], hashes: list[Hashes], of_rows: list[Ints], bars: _Bars, judge: Judge
+) -> list[Ints]:
+    """Return for each family the rows whose address may have a point of any kind.
+
+    Addresses share buckets, so a bucket's sums bound those of each of its addresses from above:
+    what lies in a bucket below all bars, and has no series, can only be folded.
+    """
+    buckets = [
+        ((host_hash + _window_part(rows)) >> np.uint64(64 - BUCKET_BITS)).astype(np.int64)
+        for rows, host_hash in zip(families, hashes, strict=True)
+    ]
+    size = 1 << BUCKET_BITS
+    octets, packets, rows_in = (np.zeros(size, np.int64) for _ in range(3))
+    for rows, bucket in zip(families, buckets, strict=True):
+        octets += sums_by(bucket, rows.values[:, BYTES], size)
+        packets += sums_by(bucket, rows.values[:, PACKETS], size)
+        rows_in += np.bincount(bucket, minlength=size)
+    chosen = []
+    for bucket, segment, host_hash in zip(buckets, of_rows, hashes, strict=True):
+        matters = octets[bucket] >= bars.bytes[segment]
+        matters |= packets[bucket] >= bars.packets[segment]
+        matters |= rows_in[bucket] >= bars.peers[segment]
+        for known in judge.known:
+            matters |= known.maybe(host_hash)
+        chosen.append(np.flatnonzero(matters))
+    return chosen
+
+
+def _window_part(rows: Rows) -> Hashes:
+    """Return what makes hashes of the same key in different windows differ: uint64 (n,)."""
+    parts: Hashes = (rows.key >> CODE_BITS).astype(np.uint64) * _WINDOW_STEP
+    return parts
+
+
+def _heavy_ports(families: list[Rows], number_of: list[Ints], totals: Totals, bars: _Bars) -> Ports:
+    """Sum up the (key, port) whose bytes reach the bar, over all addresses.
+
+    Again by buckets: each has one (key, port) for its own, and rows of that one are added there;
+    rows of others in a bucket that reaches the bar are grouped.
+    """
+    number = np.concatenate(number_of)
+    code = number << 16 | np.concatenate([rows.port for rows in families])
+    values = np.concatenate([rows.values for rows in families])
+    bucket = (code * _ODD_STEP >> 24) & ((1 << BUCKET_BITS) - 1)
+    size = 1 << BUCKET_BITS
+    of_row = totals.segment_of[number]
+    hopeful = np.flatnonzero(sums_by(bucket, values[:, BYTES], size)[bucket] >= bars.bytes[of_row])
+    owner = np.zeros(size, np.int64)
+    owner[bucket[hopeful]] = code[hopeful]
+    owned = owner[bucket[hopeful]] == code[hopeful]
+    own, strangers = hopeful[owned], hopeful[~owned]
+    distinct, numbers = number_dense(bucket[own])
+    groups = group((code[strangers],))
+    codes = np.concatenate((owner[distinct], code[strangers][groups.first]))
+    sums = np.concatenate(
+        (sums_by(numbers, values.take(own, axis=0), len(distinct)), groups.sum(values[strangers]))
+    )
+    heavy = np.flatnonzero(sums[:, BYTES] >= bars.bytes[totals.segment_of[codes >> 16]])
+    return Ports(totals.key[codes[heavy] >> 16], codes[heavy] & 0xFFFF, sums[heavy])
+
+
+def _pieces(rows: Rows, hashes: Hashes) -> Iterator[tuple[Rows, Hashes]]:
+    """Cut rows by their address; yields rows and their addresses' hashes."""
     if len(rows) <= 2 * PIECE:
         yield rows, hashes
         return
@@ -144,12 +231,15 @@ class _Piece:
         self.rows = rows
         self.bars = bars
         self.judge = judge
-        self.window_part = (rows.key >> CODE_BITS).astype(np.uint64) * _WINDOW_STEP
+        self.window_part = _window_part(rows)
+        self.may_be_known = np.zeros(len(rows), bool)
+        for known in judge.known:
+            self.may_be_known |= known.maybe(host_hash)
         end = (rows.key & _CODE) % PROTOCOLS << 16 | rows.port
         self.host_hash = host_hash
         self.series_hash = hash_more(host_hash, end)
 
-    def digest(self) -> tuple[Talkers, Conversations, Hosts, Ports]:
+    def digest(self) -> tuple[Talkers, Conversations, Hosts]:
         """Group, and keep what may matter."""
         rows, judge = self.rows, self.judge
         groups = group_hashed(
@@ -161,12 +251,11 @@ class _Piece:
         segment = self.bars.segments.find(key)
         peers, conversations = self._conversations(groups)
         hosts, heavy = self._hosts(groups, sums, segment, peers)
-        self.bars.segments.peers[:] += sums_by(segment, peers, len(self.bars.bytes))
         hashes = self.series_hash[first]
         hopeful = (
             (sums[:, BYTES] >= self.bars.bytes[segment])
             | (sums[:, PACKETS] >= self.bars.packets[segment])
-            | judge.known["talkers"].maybe(hashes)
+            | self.may_be_known[first]
         )
         hopeful[_most_peers(segment, peers, judge)] = True
         at = np.flatnonzero(hopeful | heavy)
@@ -184,7 +273,7 @@ class _Piece:
             heavy[at],
             hopeful[at],
         )
-        return talkers, conversations, hosts, _port_sums(key, rows.port[first], sums)
+        return talkers, conversations, hosts
 
     def _conversations(self, groups: Groups) -> tuple[Ints, Conversations]:
         """Count each talker's distinct peers, and find the large conversations."""
@@ -203,17 +292,13 @@ class _Piece:
 
     def _large(self, at: Ints, sums: Ints) -> Conversations:
         """Return the conversations, of row `at`, that may have a point."""
-        rows, judge = self.rows, self.judge
+        rows = self.rows
         hashes = self.series_hash[at]
         for column in end_columns(rows.peer[at]):
             hashes = hash_more(hashes, column)
         segment = self.bars.segments.find(rows.key[at])
         chosen = np.flatnonzero(
-            (
-                (sums[:, BYTES] >= self.bars.bytes[segment])
-                | judge.known["conversations"].maybe(hashes)
-            )
-            & rows.fresh[at]
+            ((sums[:, BYTES] >= self.bars.bytes[segment]) | self.may_be_known[at]) & rows.fresh[at]
         )
         at = at[chosen]
         high, low = halves(rows.address[at])
@@ -228,6 +313,7 @@ class _Piece:
             sums[chosen],
             rows.fresh[at],
             hashes[chosen],
+            self.host_hash[at],
         )
 
     def _hosts(self, groups: Groups, sums: Ints, segment: Ints, peers: Ints) -> tuple[Hosts, Mask]:
@@ -248,7 +334,7 @@ class _Piece:
         hopeful = (
             heavy
             | (all_sums[:, PACKETS] >= self.bars.packets[of])
-            | judge.known["hosts"].maybe(hashes)
+            | self.may_be_known[first[by_host.first]]
         )
         hopeful[_most_peers(of, host_peers, judge)] = True
         fresh = _any(by_host, _any(groups, rows.fresh))
@@ -295,24 +381,7 @@ def _any(groups: Groups, flags: Mask) -> Mask:
     return np.logical_or.reduceat(flags[groups.order], groups.starts)
 
 
-def _port_sums(key: Ints, port: npt.NDArray[np.uint16], sums: Ints) -> Ports:
-    """Sum talkers by (key, port)."""
-    groups = group((key, port))
-    first = groups.first
-    return Ports(key[first], port[first].astype(np.int64), groups.sum(sums))
-
-
-def _heavy_ports(parts: list[Ports], bars: _Bars) -> Ports:
-    """Add up the pieces' ports, and keep those that reach the bar."""
-    joined = _concatenate(parts)
-    groups = group((joined.key, joined.port))
-    sums = groups.sum(joined.sums)
-    key = joined.key[groups.first]
-    heavy = np.flatnonzero(sums[:, BYTES] >= bars.bytes[bars.segments.find(key)])
-    return Ports(key[heavy], joined.port[groups.first[heavy]], sums[heavy])
-
-
-_Columns = TypeVar("_Columns", Talkers, Conversations, Hosts, Ports)
+_Columns = TypeVar("_Columns", Talkers, Conversations, Hosts)
 
 
 def _concatenate(parts: list[_Columns]) -> _Columns:

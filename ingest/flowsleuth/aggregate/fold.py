@@ -96,7 +96,9 @@ class Folder:
         n = len(digest.segments.window)
         chosen = first_within(segment, c.sums[:, BYTES], self.limits.by_bytes, n)
         shares = _share(c.sums[:, BYTES][chosen], digest.segments.so_far[segment[chosen]])
-        return chosen[self._admit("conversations", c.hash[chosen], shares, c.key[chosen])]
+        return chosen[
+            self._admit("conversations", c.hash[chosen], shares, c.key[chosen], c.host_hash[chosen])
+        ]
 
     def hosts(self, digest: Digest) -> Ints:
         """Return the indices of the hosts that get a point."""
@@ -104,7 +106,7 @@ class Folder:
         segment = digest.segments.find(h.key)
         chosen = self._largest(digest.segments, segment, h.sums, h.peers)
         shares = _largest_share(digest.segments, segment[chosen], h.sums[chosen], h.peers[chosen])
-        return chosen[self._admit("hosts", h.hash[chosen], shares, h.key[chosen])]
+        return chosen[self._admit("hosts", h.hash[chosen], shares, h.key[chosen], h.hash[chosen])]
 
     def _kept(self, digest: Digest) -> Ints:
         t = digest.talkers
@@ -117,7 +119,7 @@ class Folder:
         worth = t.fresh[at] | (by_bytes >= self.limits.share)
         of, at = of[worth], at[worth]
         shares = _largest_share(digest.segments, of, t.sums[at], t.peers[at])
-        return at[self._admit("talkers", t.hash[at], shares, t.key[at])]
+        return at[self._admit("talkers", t.hash[at], shares, t.key[at], t.host_hash[at])]
 
     def _largest(self, segments: Segments, segment: Ints, sums: Ints, peers: Ints) -> Ints:
         """Return the rows that are among the first of their segment by any measure.
@@ -218,8 +220,10 @@ class Folder:
     def _times(self, key: Ints) -> Ints:
         return (key >> CODE_BITS) * self.window_ns
 
-    def _admit(self, pool: str, keys: Hashes, shares: Floats, key: Ints) -> Mask:
-        return self.budget.pools[pool].admit(keys, shares, self._times(key))
+    def _admit(
+        self, pool: str, keys: Hashes, shares: Floats, key: Ints, hosts: Hashes | None = None
+    ) -> Mask:
+        return self.budget.pools[pool].admit(keys, shares, self._times(key), hosts)
 
 
 def _points(
@@ -267,12 +271,12 @@ def _matched(key: Ints, port: Ints, of_key: Ints, of_port: Ints, sums: Ints) -> 
 
 
 def _largest_share(segments: Segments, segment: Ints, sums: Ints, peers: Ints) -> Floats:
-    """Return the largest of a key's shares: of bytes, of packets, and of peers."""
+    """Return the largest of a key's shares: of bytes, of packets, of peers among flows."""
     shares: Floats = np.maximum.reduce(
         [
             _share(sums[:, BYTES], segments.so_far[segment]),
             _share(sums[:, PACKETS], segments.packets[segment]),
-            np.where(peers > 1, _share(peers, segments.peers[segment]), 0.0),
+            np.where(peers > 1, _share(peers, segments.flows[segment]), 0.0),
         ]
     )
     return shares

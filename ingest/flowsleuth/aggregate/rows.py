@@ -169,6 +169,7 @@ class Store:
         self.capacity = capacity
         self._chunks: list[Rows] = []
         self._size = 0
+        self._merge_at = capacity
 
     def __len__(self) -> int:
         return self._size
@@ -177,8 +178,10 @@ class Store:
         """Keep rows; merges equal keys when there are too many and that would help."""
         self._chunks.append(rows)
         self._size += len(rows)
-        if self._size > self.capacity and self._repeats():
-            self._merge()
+        if self._size > self._merge_at:
+            if self._repeats():
+                self._merge()
+            self._merge_at = max(self.capacity, self._size * 3 // 2)
 
     def _repeats(self) -> bool:
         """Guess from a sample of addresses whether many rows share their keys."""
@@ -196,7 +199,7 @@ class Store:
     @property
     def crowded(self) -> bool:
         """Whether merging has not made enough room: some windows must be written early."""
-        return self._size > self.capacity * 3 // 4
+        return self._size > self.capacity
 
     def oldest_half(self) -> int:
         """Return the window below which about half of the rows lie (at least the oldest one)."""

@@ -6,13 +6,16 @@ import signal
 import click
 
 from flowsleuth.cli.options import config_option, read_config, read_hosts
+from flowsleuth.config import Config
 from flowsleuth.pipeline.collector import Collector
 from flowsleuth.pipeline.pipeline import Pipeline
 from flowsleuth.pipeline.state import State
 from flowsleuth.receive.datagrams import Sources
 from flowsleuth.receive.udp import UdpReceiver
 from flowsleuth.write.influx import InfluxWriter
+from flowsleuth.write.server import Away
 from flowsleuth.write.setup import prepare
+from flowsleuth.write.spool import open_spool
 
 log = logging.getLogger("flowsleuth")
 
@@ -38,9 +41,7 @@ def command(config_path: str | None, *, verbose: bool) -> None:
     pipeline = Pipeline(config, read_hosts(config))
     state = State(config.state_dir, config.ingester)
     state.load(pipeline)
-    prepared = prepare(config)
-    for created in prepared.created:
-        log.info("InfluxDB: created %s", created)
+    ready = _prepared(config)
     receiver = UdpReceiver(
         [(listener.host, listener.port) for listener in config.listen],
         Sources(),
@@ -56,9 +57,32 @@ def command(config_path: str | None, *, verbose: bool) -> None:
         )
     if advice := receiver.buffer_advice():
         log.warning("%s", advice)
-    writer = InfluxWriter(config.influx)
-    log.info("writing to InfluxDB %s at %s", prepared.version, config.influx.url)
+    writer = InfluxWriter(
+        config.influx,
+        spool=open_spool(config),
+        prepare=None if ready else lambda: _prepare(config),
+    )
     collector = Collector(config, receiver, pipeline, writer, state)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: collector.stop())
     collector.run()
+
+
+def _prepare(config: Config) -> None:
+    prepared = prepare(config)
+    for created in prepared.created:
+        log.info("InfluxDB: created %s", created)
+    log.info("writing to InfluxDB %s at %s", prepared.version, config.influx.url)
+
+
+def _prepared(config: Config) -> bool:
+    """Prepare InfluxDB; return False where it is away, since it may come back.
+
+    Raises ServiceError where it refuses.
+    """
+    try:
+        _prepare(config)
+    except Away as away:
+        log.warning("%s; points wait until then", away)
+        return False
+    return True

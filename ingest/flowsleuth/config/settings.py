@@ -137,7 +137,15 @@ class Config(Section):
     )
     state_dir: str | None = Field(
         default=None,
-        description="Where templates, rates and names outlive a restart; none: they do not.",
+        description="Where templates, rates, names and points that InfluxDB has not taken outlive "
+        "a restart; none: they do not.",
+    )
+    spool: Annotated[int, BeforeValidator(units.read_size), PlainSerializer(units.format_size)] = (
+        Field(
+            default=2**30,
+            ge=2**20,
+            description="Most bytes in state_dir for points that InfluxDB has not taken yet.",
+        )
     )
     services: dict[Service, Name] = Field(
         default_factory=dict, description="Service ports of one's own, `PORT/PROTOCOL: name`."

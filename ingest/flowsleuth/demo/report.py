@@ -51,7 +51,7 @@ def story(points: Points, times: Times) -> Iterator[tuple[str, list[str]]]:
     yield "Traffic per network: one line stands far above its usual self.", networks(points, times)
     yield "Network Green by protocol: it is UDP, going out.", protocols(points, times)
     yield "Top-10 of Green's outgoing UDP, by address and port:", top(points, times)
-    yield f"UDP port {STORY_PORT} out of Green, in all the time:", occurrences(points)
+    yield f"UDP port {STORY_PORT} out of Green, in the two weeks:", occurrences(points)
 
 
 def networks(points: Points, times: Times) -> list[str]:

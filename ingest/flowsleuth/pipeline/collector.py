@@ -44,8 +44,12 @@ LOGGED = (
     "late_points",
     "written_early",
     "queue",
+    "spool",
 )
 """What the line of each minute says where it is not zero."""
+
+GAUGES = ("queue", "spool")
+"""Of those, what is told as it is, not as what moved."""
 
 
 class Collector:
@@ -135,8 +139,8 @@ class Collector:
         if until <= self._closed_until:
             return
         self._closed_until = until
-        self._submit(self._pipeline.flush(until, self._stamp()))
-        self._submit([self._health.point(self._totals(), now)])
+        flushed = list(self._pipeline.flush(until, self._stamp()))
+        self._submit([*flushed, self._health.point(self._totals(), now)])
         self._save()
 
     def _stamp(self) -> Stamp:
@@ -145,8 +149,10 @@ class Collector:
         return live_stamp(self._flushed_ns, 0, self._born)
 
     def _submit(self, tables: Iterable[Table]) -> None:
+        """Hand tables to the writer; with a spool they survive together, or not at all."""
         for table in tables:
             self._writer.submit(table.measurement, encode(table, self._tags))
+        self._writer.commit()
 
     def _save(self) -> None:
         self._state.save(self._pipeline)
@@ -173,6 +179,7 @@ class Collector:
                     "points_refused",
                     "points_dropped",
                     "queue",
+                    "spool",
                     "write_seconds",
                 )
             },
@@ -194,7 +201,7 @@ class Collector:
         self._report_at = now + MINUTE_NS
         totals = self._totals()
         moved = {
-            name: totals[name] - (self._reported.get(name, 0) if name != "queue" else 0)
+            name: totals[name] - (self._reported.get(name, 0) if name not in GAUGES else 0)
             for name in LOGGED
         }
         self._reported = totals

@@ -9,18 +9,19 @@ never change, timestamps included, so writing it twice counts once.
 What InfluxDB refuses for good (a field of another type, a point older than the retention) must not
 hold up the rest: the client's error says how many points were dropped, else the batch is halved
 until the culprits are alone.
+
+With a spool what is submitted is on disk before it is sent, and stays there until it is settled.
 """
 
 # mypy: untyped-calls-exclude=influxdb_client
 # (the client says that it is typed, and some of it is)
 
-import gzip
 import logging
 import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -34,6 +35,7 @@ from flowsleuth.errors import ServiceError
 from flowsleuth.schema import BY_NAME, Kept
 from flowsleuth.write.backlog import Backlog, Batch
 from flowsleuth.write.server import Trouble, connect, explain, message
+from flowsleuth.write.spool import Spool
 
 log = logging.getLogger("flowsleuth.write")
 
@@ -64,9 +66,6 @@ LONGEST_WAIT_S = 60.0
 RECENT_S = 60.0
 """What `write_seconds` looks back over."""
 
-GZIP_LEVEL = 1
-"""A fifth of the CPU time of the client's own level 9, for a tenth more bytes."""
-
 PAUSE_S = 5.0
 """Between two attempts at the same batch."""
 
@@ -80,7 +79,8 @@ _DROPPED = re.compile(r"dropped=(\d+)")
 class Written:
     """What the writer did; names as in the measurement `ingester`.
 
-    queue: points that wait or are being written. write_seconds: the longest write of RECENT_S.
+    queue: points that wait or are being written. spool: bytes on disk. write_seconds: the longest
+    write of RECENT_S.
     """
 
     points: int = 0
@@ -88,6 +88,7 @@ class Written:
     points_refused: int = 0
     points_dropped: int = 0
     queue: int = 0
+    spool: int = 0
     write_seconds: float = 0.0
 
 
@@ -109,10 +110,17 @@ class Retry(WritesRetry):
         self.stop.wait(min(asked or untyped.get_backoff_time(), LONGEST_WAIT_S))
 
 
+class Stopped(Exception):
+    """The writer is being closed while a batch could not be written."""
+
+
 class InfluxWriter:
     """A sink that writes to InfluxDB (see `output.Sink`).
 
     settings: where to; the database and retentions are there (see `setup.prepare`).
+    spool: where points wait on disk; the writer closes it. Without one they wait in memory.
+    prepare: called before the first write until it no longer raises ServiceError, where the
+        server was away when its database was to be prepared.
     patient: whether `submit` waits for room (a file is being loaded) instead of dropping the
         oldest points (datagrams keep coming).
     """
@@ -122,6 +130,8 @@ class InfluxWriter:
         settings: Influx,
         *,
         patient: bool = False,
+        spool: Spool | None = None,
+        prepare: Callable[[], object] | None = None,
         backlog_bytes: int = BACKLOG_BYTES,
         retries: dict[str, Any] | None = None,
         pause_s: float = PAUSE_S,
@@ -129,11 +139,13 @@ class InfluxWriter:
         self.settings = settings
         self.trouble = ""  # why the last attempt failed; '' after one that did not
         self._patient = patient
+        self._spool = spool
+        self._prepare = prepare
         self._retries = RETRIES | (retries or {})
         self._pause_s = pause_s
         self._client = connect(settings)
         self._service = WriteService(self._client.api_client)
-        self._backlog = Backlog(settings.batch_points, backlog_bytes)
+        self._backlog = Backlog(settings.batch_points, backlog_bytes, spool)
         self._totals = Written()
         # (end, seconds) of the last writes; as many as a minute of full batches can bring
         self._recent: deque[tuple[float, float]] = deque(maxlen=1000)
@@ -146,7 +158,7 @@ class InfluxWriter:
         self._thread.start()
 
     def submit(self, measurement: str, lines: Sequence[bytes]) -> None:
-        """Queue the lines of points of one measurement.
+        """Queue the lines of points of one measurement; with a spool they count from `commit` on.
 
         Raises ServiceError if it is patient and InfluxDB took nothing for PATIENCE_S.
         """
@@ -154,8 +166,13 @@ class InfluxWriter:
             raise ServiceError(self._why())
         self._backlog.put(BY_NAME[measurement].kept, lines)
 
+    def commit(self) -> None:
+        """Put on disk what was submitted since the last commit, all of it or nothing of it."""
+        self._backlog.commit()
+
     def flush(self, timeout: float | None = PATIENCE_S) -> bool:
         """Wait until all is written or refused; return whether it is within `timeout` seconds."""
+        self.commit()
         return self._backlog.is_empty(timeout)
 
     def finish(self) -> None:
@@ -177,24 +194,34 @@ class InfluxWriter:
         self.close(10.0 if kind is None else 0.0)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Write what is left, for at most `timeout` seconds, then give up and count the rest."""
+        """Write what is left, for at most `timeout` seconds, then leave the rest to the spool.
+
+        What is not in a spool is given up and counted.
+        """
+        self.commit()
         self._backlog.close()
-        self._thread.join(timeout)
+        if not (self._spool and self.trouble):  # what is safe need not wait for who is away
+            self._thread.join(timeout)
         self._stop.set()
         if self._thread.is_alive():
             before = self._backlog.dropped
-            in_hand = self._backlog.give_up()
+            self._backlog.give_up()
             # What is in hand ends with its request; a server that hangs has timeout_s for it.
             self._thread.join(self.settings.timeout_s + 1)
-            left = self._backlog.dropped - before + in_hand
-            log.warning("given up at the end: %d points: %s", left, self._why())
+            if left := self._backlog.dropped - before:
+                log.warning("given up at the end: %d points: %s", left, self._why())
+            if kept := self._backlog.kept:
+                log.info("%d points stay in the spool for the next start", kept)
+        if self._spool is not None:
+            self._spool.close()
         self._client.close()
 
     def totals(self) -> Written:
         """Return the counts since the start; `queue` and `write_seconds` are of now."""
         counts = Written(**asdict(self._totals))
-        counts.points_dropped += self._backlog.dropped
+        counts.points_dropped = self._backlog.dropped
         counts.queue = self._backlog.points
+        counts.spool = self._spool.size if self._spool is not None else 0
         counts.write_seconds = self._longest(time.monotonic())
         return counts
 
@@ -212,48 +239,60 @@ class InfluxWriter:
     def _run(self) -> None:
         while (batch := self._backlog.take()) is not None:
             self._begun = time.monotonic()
-            self._write(batch)
+            left = self._write(batch)
             ended = time.monotonic()
             self._recent.append((ended, ended - self._begun))
             self._begun = 0.0
-            self._backlog.done(batch)
+            self._backlog.done(batch, left)
 
-    def _write(self, batch: Batch) -> None:
-        """Write a batch, or parts of it, until it is written, refused or given up."""
+    def _write(self, batch: Batch) -> int:
+        """Write a batch, or parts of it, until it is written or refused.
+
+        Return how many of its points were neither when the writer was stopped.
+        """
         parts = [batch]
         while parts:
             part = parts.pop()
-            refusal = self._attempts(part)
+            try:
+                refusal = self._attempts(part)
+            except Stopped:
+                return sum(part.points for part in (part, *parts))
             if refusal is None:
                 continue
             count = _DROPPED.search(refusal)
             if count is not None and int(count[1]):
-                refused = min(int(count[1]), len(part.lines))
-                self._totals.points += len(part.lines) - refused
+                refused = min(int(count[1]), part.points)
+                self._totals.points += part.points - refused
                 self._refuse(refused, refusal)
-            elif len(part.lines) == 1:
+            elif part.points == 1:
                 self._refuse(1, f"{refusal}: {part.lines[0][:200].decode(errors='replace')}")
             else:
                 parts += _halves(part)
+        return 0
 
     def _attempts(self, batch: Batch) -> str | None:
-        """Try to write until that is settled; return what InfluxDB says when it refuses."""
+        """Try to write until that is settled; return what InfluxDB says when it refuses.
+
+        Raises Stopped.
+        """
         while True:
             try:
+                if self._prepare is not None:
+                    self._prepare()
+                    self._prepare = None
                 self._post(batch)
             except ApiException as error:
                 if error.status in REFUSED:
                     return f"{error.status}: {message(str(error.body or ''))}"
                 self._note(error)
-            except Trouble as error:
+            except (ServiceError, *Trouble) as error:
                 self._note(error)
             else:
-                self._totals.points += len(batch.lines)
+                self._totals.points += batch.points
                 self._recovered()
                 return None
             if self._stop.wait(self._pause_s):
-                self._totals.points_dropped += len(batch.lines)
-                return None
+                raise Stopped
 
     def _post(self, batch: Batch) -> None:
         """Send the batch; the client repeats what is worth repeating."""
@@ -265,7 +304,7 @@ class InfluxWriter:
         self._service.post_write(
             org=self.settings.org or "-",
             bucket=self.settings.detail if detail else self.settings.database,
-            body=gzip.compress(batch.body(), GZIP_LEVEL, mtime=0),
+            body=batch.body(),
             precision="ns",
             content_encoding="gzip",
             content_type="text/plain; charset=utf-8",
@@ -275,7 +314,8 @@ class InfluxWriter:
     def _note(self, error: Exception) -> None:
         """Count and log an attempt that failed."""
         self._totals.write_errors += 1
-        self.trouble = explain(error, self.settings)
+        known = isinstance(error, ServiceError)
+        self.trouble = str(error) if known else explain(error, self.settings)
         if self._may_log("trouble"):
             log.warning("%s; %d points wait", self.trouble, self._backlog.points)
 
@@ -299,6 +339,6 @@ class InfluxWriter:
 
 
 def _halves(batch: Batch) -> Iterator[Batch]:
-    middle = len(batch.lines) // 2
+    middle = batch.points // 2
     yield Batch(batch.kept, batch.lines[middle:])
     yield Batch(batch.kept, batch.lines[:middle])

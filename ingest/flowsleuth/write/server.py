@@ -15,13 +15,29 @@ from typing import Any
 from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
-from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.exceptions import (
+    HTTPError,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+)
+from urllib3.exceptions import (
+    TimeoutError as NoAnswer,
+)
 
 from flowsleuth.config import Influx
 from flowsleuth.errors import ServiceError
 
 Trouble = (ApiException, HTTPError, OSError)
 """What a request may raise because of the server or the way to it; anything else is a bug."""
+
+
+PASSING = (NewConnectionError, ProtocolError, NoAnswer, ConnectionError)
+"""Of those, what waiting may mend; a wrong certificate does not mend itself."""
+
+
+class Away(ServiceError):
+    """InfluxDB does not answer, or says that it cannot now: it may do so later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +100,9 @@ def influxql(client: InfluxDBClient, settings: Influx, statement: str) -> list[S
     try:
         status, _, text = request(client, "POST", "/query", query)
     except Trouble as error:
-        raise ServiceError(explain(error, settings)) from None
+        raise failure(error, settings) from None
     if status != 200:
-        raise ServiceError(explain_status(status, message(text), settings))
+        raise refusal(status, message(text), settings)
     return list(_series(text, statement))
 
 
@@ -112,6 +128,19 @@ def message(text: str) -> str:
     if isinstance(parsed, dict):
         text = str(parsed.get("message") or parsed.get("error") or text)
     return " ".join(text.split())[:300]
+
+
+def failure(error: BaseException, settings: Influx) -> ServiceError:
+    """Return what to raise for an exception of `Trouble`: Away where waiting may help."""
+    reason = error.reason if isinstance(error, MaxRetryError) else error
+    kind = Away if isinstance(reason, PASSING) else ServiceError
+    return kind(explain(error, settings))
+
+
+def refusal(status: int, said: str, settings: Influx) -> ServiceError:
+    """Return what to raise for an HTTP status that is no success: Away where waiting may help."""
+    kind = Away if status == 429 or status >= 500 else ServiceError
+    return kind(explain_status(status, said, settings))
 
 
 def explain(error: BaseException, settings: Influx) -> str:

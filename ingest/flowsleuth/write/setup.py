@@ -23,10 +23,10 @@ from flowsleuth.errors import ServiceError
 from flowsleuth.write.server import (
     Trouble,
     connect,
-    explain,
-    explain_status,
+    failure,
     influxql,
     message,
+    refusal,
     request,
 )
 
@@ -46,8 +46,8 @@ class Prepared:
 def prepare(config: Config) -> Prepared:
     """Return what answers at `config.influx`, with everything there that points need.
 
-    Raises ServiceError: away, of another version, token refused, or something is missing that the
-    token may not create.
+    Raises ServiceError: of another version, token refused, or something is missing that the token
+    may not create; Away where it is away and may come back.
     """
     settings = config.influx
     with connect(settings) as client:
@@ -56,15 +56,15 @@ def prepare(config: Config) -> Prepared:
             create = _database if kind == "1.8" else _buckets
             return Prepared(kind, version, tuple(create(client, config)))
         except Trouble as error:
-            raise ServiceError(explain(error, settings)) from None
+            raise failure(error, settings) from None
 
 
 def identify(client: InfluxDBClient, settings: Influx) -> tuple[Literal["1.8", "2"], str]:
     """Return the kind and the version of the server; raises ServiceError or `Trouble`."""
     status, headers, text = request(client, "GET", "/ping")
     version = headers.get("x-influxdb-version", "")
-    if status in {401, 403}:  # 1.8 with ping-auth-enabled, a proxy
-        raise ServiceError(explain_status(status, message(text), settings))
+    if status in {401, 403, 429} or status >= 500:  # 1.8 with ping-auth-enabled, a proxy
+        raise refusal(status, message(text), settings)
     if not version:
         raise ServiceError(f"{settings.url} does not answer as an InfluxDB: see influx.url")
     number = version.removeprefix("v")
@@ -177,7 +177,7 @@ def _is_writable(client: InfluxDBClient, settings: Influx, bucket: str) -> bool:
             f"let an administrator make one that may read and write {bucket}, with "
             f"influx auth create -o {settings.org} --read-bucket ID --write-bucket ID"
         )
-    raise ServiceError(explain_status(status, said, settings))
+    raise refusal(status, said, settings)
 
 
 def _organisation(client: InfluxDBClient, settings: Influx, commands: str) -> str:
