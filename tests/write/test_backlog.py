@@ -1,5 +1,6 @@
 """What waits: batches, bounds, and what goes first when there is no room."""
 
+import gzip
 import threading
 
 from flowsleuth.schema import Kept
@@ -16,7 +17,7 @@ def test_small_puts_share_a_batch_and_large_ones_are_cut():
     backlog.close()
     sizes = []
     while batch := backlog.take():
-        sizes.append(batch.body())
+        sizes.append(gzip.decompress(batch.body()))
         backlog.done(batch)
     assert sizes == [b"a\nb\nc", b"d\ne\nf\ng", b"h"]
     assert backlog.points == 0
@@ -67,5 +68,5 @@ def test_given_up_is_dropped():
     backlog = Backlog(batch_points=2, limit=10_000)
     backlog.put(Kept.LONG, [b"a"] * 5)
     backlog.put(Kept.DETAIL, [b"a"])
-    assert backlog.give_up() == 0
+    backlog.give_up()
     assert (backlog.dropped, backlog.points) == (6, 0)

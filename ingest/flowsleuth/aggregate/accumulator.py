@@ -22,23 +22,23 @@ class Accumulator:
         self.width = width
         self._windows: dict[int, Ints] = {}
 
-    def add(self, window: Ints, codes: Ints, values: list[Ints]) -> None:
-        """Add values, each int64 (n,), at (window, code): int64 (n,) each; codes are >= 0."""
+    def add(self, window: Ints, codes: Ints, values: Ints) -> None:
+        """Add values, int64 (n, width), at (window, code): int64 (n,) each; codes are >= 0."""
         if not len(window):
             return
         first, last = int(window.min()), int(window.max())
         size = int(codes.max()) + 1
         if (last - first + 1) * size <= _DENSE:
             place = codes if first == last else (window - first) * size + codes
-            sums = [sums_by(place, v, (last - first + 1) * size) for v in values]
-            table = np.stack(sums, axis=1).reshape(last - first + 1, size, self.width)
+            table = sums_by(place, values, (last - first + 1) * size)
+            table = table.reshape(last - first + 1, size, self.width)
             for i in range(last - first + 1):
                 if table[i].any():
                     self._room(first + i, size)[:size] += table[i]
             return
         groups = group((window, codes))
         of_window, of_code = window[groups.first], codes[groups.first]
-        summed = np.stack([groups.sum(v) for v in values], axis=1)
+        summed = groups.sum(values)
         for k in np.unique(of_window):
             at = of_window == k
             self._room(int(k), size)[of_code[at]] += summed[at]

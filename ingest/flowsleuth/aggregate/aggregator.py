@@ -246,7 +246,7 @@ class Aggregator:
         cells = spread(records.start_ns, records.end_ns, records.bytes, records.packets, window_ns)
         fresh = (cells.window + 1) * window_ns > cells.of(records.received_ns) - OLD_NS
         self._store.add(rows_of(records, cells, fresh, self._unassigned))
-        sums = [cells.bytes, cells.packets, cells.flows]
+        sums = np.stack((cells.bytes, cells.packets, cells.flows), axis=1)
         self._by_profile.add(cells.window, cells.of(_profile_code(records)), sums)
         for side, if_index in ((0, records.in_if), (1, records.out_if)):
             if if_index.any():
@@ -256,8 +256,7 @@ class Aggregator:
                 if used.all():
                     self._by_interface.add(cells.window, codes, sums)
                 else:
-                    columns = [column[used] for column in sums]
-                    self._by_interface.add(cells.window[used], codes[used], columns)
+                    self._by_interface.add(cells.window[used], codes[used], sums[used])
         if records.redated.any():
             self._account_redated(records.take(records.redated))
 
@@ -267,7 +266,9 @@ class Aggregator:
         fresh = np.ones(len(cells.window), bool)
         rows = rows_of(records, cells, fresh, self._unassigned)
         self._redated.add(
-            rows.key >> CODE_BITS, rows.key & ((1 << CODE_BITS) - 1), [rows.values[:, BYTES]]
+            rows.key >> CODE_BITS,
+            rows.key & ((1 << CODE_BITS) - 1),
+            rows.values[:, BYTES : BYTES + 1],
         )
 
 

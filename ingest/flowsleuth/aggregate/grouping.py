@@ -144,17 +144,19 @@ def group_codes(codes: npt.NDArray[np.int64]) -> Groups:
 
 
 def sums_by(codes: Ints, values: Ints, size: int) -> Ints:
-    """Sum values (n,) or (n, w) for each code below `size`: int64 (size,) or (size, w), exact."""
-    if values.ndim == 2:
-        columns = [sums_by(codes, column, size) for column in values.T]
-        return np.stack(columns, axis=1)
-    if len(values) == 0:
-        return np.zeros(size, np.int64)
-    if int(values.max()) * len(values) < EXACT_FLOAT:
-        return np.bincount(codes, weights=values, minlength=size).astype(np.int64)
-    sums = np.zeros(size, np.int64)
-    np.add.at(sums, codes, values)
-    return sums
+    """Sum values (n,) or (n, w) >= 0 for each code below `size`: int64 (size,) or (size, w), exact.
+
+    bincount adds in float64, which is exact while no sum can reach 2^53.
+    """
+    columns = values[:, None] if values.ndim == 1 else values
+    sums = np.zeros((size, columns.shape[1]), np.int64)
+    if int(values.max(initial=0)) * len(values) < EXACT_FLOAT:
+        # One pass lays the columns behind each other as bincount wants them.
+        for i, column in enumerate(np.array(columns.T, np.float64, order="C")):
+            sums[:, i] = np.bincount(codes, weights=column, minlength=size)
+    else:
+        np.add.at(sums, codes, columns)
+    return sums[:, 0] if values.ndim == 1 else sums
 
 
 def rank_within(

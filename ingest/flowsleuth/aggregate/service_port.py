@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from flowsleuth.aggregate.grouping import group, hash_rows
+from flowsleuth.aggregate.grouping import group, hash_rows, number_dense
 from flowsleuth.enrich.enricher import Records
 
 Ints = npt.NDArray[np.int64]
@@ -55,10 +55,14 @@ class PortCounts:
         """Count distinct pairs at (spot, port): for each record's lower and higher port."""
         place = np.concatenate((spot | low, spot | high))
         distinct = group((place, np.concatenate((pair, pair)))).first
-        spots, counts = np.unique(place[distinct], return_counts=True)
-        counts = counts + self._recall(spots)
+        places, numbers = number_dense(spot >> 16)
+        dense = np.concatenate((numbers << 16 | low, numbers << 16 | high))
+        used, number = number_dense(dense)
+        counts = np.bincount(number[distinct], minlength=len(used))
+        spots = places[used >> 16] << 16 | (used & 0xFFFF)
+        counts += self._recall(spots)
         self._remember(spots, counts)
-        found = counts[np.searchsorted(spots, place)]
+        found = counts[number]
         return found[: len(low)], found[len(low) :]
 
     def _recall(self, spots: Ints) -> Ints:

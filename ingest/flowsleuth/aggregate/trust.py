@@ -77,7 +77,7 @@ class Trust:
         zero = np.zeros(len(stream), np.int64)
         columns = [counts[name][known] if name in counts else zero for name in COUNTERS]
         columns[0] = np.ones(len(stream), np.int64)
-        self._counters.add(window, stream.astype(np.int64), columns)
+        self._counters.add(window, stream.astype(np.int64), np.stack(columns, axis=1))
         step = max(1, len(stream) // _SAMPLE)
         stream, window = stream[::step], window[::step]
         skew = (received_ns - export_ns)[::step]
@@ -88,8 +88,8 @@ class Trust:
     def note(self, counter: str, stream: npt.NDArray[np.int32], received_ns: Ints) -> None:
         """Count one for each of n records, by its stream and the window of its receipt."""
         if len(stream):
-            columns = [np.zeros(len(stream), np.int64) for _ in COUNTERS]
-            columns[COUNTERS.index(counter)] = np.ones(len(stream), np.int64)
+            columns = np.zeros((len(stream), len(COUNTERS)), np.int64)
+            columns[:, COUNTERS.index(counter)] = 1
             window = received_ns // self.window_ns
             self._counters.add(window, stream.astype(np.int64), columns)
 
@@ -140,8 +140,8 @@ class Percentile:
         """Add n values."""
         octaves = np.log2(1 + np.maximum(seconds, 0)) * _OCTAVE
         bins = np.minimum(octaves.astype(np.int64), _BINS - 1)
-        ones = np.ones(len(bins), np.int64)
-        self._bins.add(window, stream.astype(np.int64) * _BINS + bins, [ones])
+        ones = np.ones((len(bins), 1), np.int64)
+        self._bins.add(window, stream.astype(np.int64) * _BINS + bins, ones)
 
     def take_before(self, window: int, windows: Ints, streams: Ints) -> npt.NDArray[np.float64]:
         """Remove windows before `window`; answer for each (windows, streams): float64 (m,).

@@ -83,6 +83,7 @@ def _prepared(config: Config) -> bool:
     try:
         _prepare(config)
     except Away as away:
-        log.warning("%s; points wait until then", away)
+        where = f"in {config.state_dir}" if config.state_dir else "in memory: there is no state_dir"
+        log.warning("%s; until it answers, points wait %s", away, where)
         return False
     return True

@@ -103,13 +103,14 @@ class Spool:
             directory.mkdir(parents=True, exist_ok=True)
             self._lock = (directory / LOCK).open("wb")
             self._take_lock()
-            self.waiting = tuple(self._find())
+            groups = sorted(filter(_is_group, directory.iterdir()), key=_number)
+            self._next = 1 + max(map(_number, groups), default=0)
+            self.waiting = tuple(self._find(groups))
         except OSError as error:
             raise ServiceError(
                 f"{error.filename or directory}: {error.strerror}; "
                 "state_dir must be a folder that the ingester may write"
             ) from None
-        self._next = 1 + max((int(path.name) for path in self._groups), default=0)
 
     def _take_lock(self) -> None:
         try:
@@ -121,13 +122,12 @@ class Spool:
                 "needs a name of its own (ingester)"
             ) from None
 
-    def _find(self) -> Iterator[Stored]:
+    def _find(self, groups: Sequence[Path]) -> Iterator[Stored]:
         """Yield what is there in the order in which it was stored; remove what is half written."""
         for path in self.directory.glob(f"*{BESIDE}"):
             shutil.rmtree(path)
-        groups = [path for path in self.directory.iterdir() if _GROUP.fullmatch(path.name)]
-        for group in sorted(groups, key=lambda path: int(path.name)):
-            found = [(match, path) for path in group.iterdir() if (match := _named(path))]
+        for group in groups:
+            found = [(m, path) for path in group.iterdir() if (m := _FILE.fullmatch(path.name))]
             if not found:
                 with suppress(OSError):  # somebody else's file is in it: it is theirs
                     group.rmdir()
@@ -147,6 +147,7 @@ class Spool:
         """Put a flush on disk, all of it or nothing; raises OSError (a full disk)."""
         group = self.directory / f"{self._next:012d}"
         beside = group.with_name(group.name + BESIDE)
+        self._next += 1
         names = [f"{i:03d}-{b.kept.value}-{b.points}.lp.gz" for i, b in enumerate(batches)]
         try:
             beside.mkdir()
@@ -156,7 +157,6 @@ class Spool:
         except OSError:
             shutil.rmtree(beside, ignore_errors=True)
             raise
-        self._next += 1
         self._groups[group] = len(batches)
         self.size += sum((batch.size for batch in batches), BLOCK)
         return [
@@ -228,8 +228,12 @@ def open_spool(config: Config) -> Spool | None:
     return Spool(Path(config.state_dir) / f"spool-{config.ingester}", config.spool)
 
 
-def _named(path: Path) -> re.Match[str] | None:
-    return _FILE.fullmatch(path.name)
+def _is_group(path: Path) -> bool:
+    return _GROUP.fullmatch(path.name) is not None
+
+
+def _number(group: Path) -> int:
+    return int(group.name)
 
 
 def is_full(error: OSError) -> bool:
