@@ -15,8 +15,11 @@ from flowsleuth.config import Influx
 from flowsleuth.write.influx import InfluxWriter
 from flowsleuth.write.spool import Spool
 
-PER_EPISODE = 100
+PER_EPISODE = 8
 """At most so many flushes in an episode."""
+
+LIMIT = 2**26
+"""Never reached: each flush takes five blocks."""
 
 QUICK = {"retry_interval": 0.005, "total": 2, "max_retry_delay": 0.02, "max_retry_time": 2}
 
@@ -41,7 +44,7 @@ def write(url: str, folder: str, episode: int, begin_ns: int, fuse_s: float) -> 
         signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends it like SIGKILL, wherever it is
         signal.setitimer(signal.ITIMER_REAL, fuse_s)
     settings = Influx.model_validate({"url": url, "org": "o", "batch_points": 3})
-    spool = Spool(Path(folder), 2**20)
+    spool = Spool(Path(folder), LIMIT)
     writer = InfluxWriter(settings, spool=spool, pause_s=0.01, retries=QUICK)
     for flush in range(episode * PER_EPISODE, (episode + 1) * PER_EPISODE):
         for measurement, lines in tables(flush, begin_ns):

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from dying import PER_EPISODE, QUICK, value
+from dying import LIMIT, PER_EPISODE, QUICK, value
 from services import InfluxService, rows
 
 from flowsleuth.config import Config, Influx
@@ -98,7 +98,7 @@ def episodes(dying: Any, between: Between, url: str, folder: Path, begin_ns: int
 def finish(url: str, folder: Path) -> None:
     """Do as the next process does: write what the killed ones left."""
     settings = Influx.model_validate({"url": url, "org": "o", "batch_points": 3})
-    writer = InfluxWriter(settings, spool=Spool(folder, 2**20), pause_s=0.01, retries=QUICK)
+    writer = InfluxWriter(settings, spool=Spool(folder, LIMIT), pause_s=0.01, retries=QUICK)
     assert writer.flush(30)
     writer.close()
     counts = writer.totals()

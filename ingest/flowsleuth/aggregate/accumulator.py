@@ -1,7 +1,8 @@
 """Sums by window and a small code: interfaces, profiles, exporters' counters.
 
-Codes are dense small integers, so a batch is added by bincount over (window, code), and each
-window holds one array that the next batches are added to.
+A batch is summed by bincount over (window, code) where these lie close together, as they do live,
+and grouped where they do not, as in old captures. What comes out is small and is kept as it is;
+equal places are added up when their windows are taken, or when too many have come together.
 """
 
 import numpy as np
@@ -10,9 +11,14 @@ import numpy.typing as npt
 from flowsleuth.aggregate.grouping import group, sums_by
 
 Ints = npt.NDArray[np.int64]
+Placed = tuple[Ints, Ints, Ints]
+"""window (n,), code (n,), sums (n, width)."""
 
 _DENSE = 1 << 21
-"""Cells up to which a batch is added by bincount; a batch over many windows is grouped instead."""
+"""Places up to which a batch is added by bincount."""
+
+_MANY = 1 << 18
+"""Rows from which on equal places are added up before they are taken."""
 
 
 class Accumulator:
@@ -20,50 +26,56 @@ class Accumulator:
 
     def __init__(self, width: int) -> None:
         self.width = width
-        self._windows: dict[int, Ints] = {}
+        self._parts: list[Placed] = []
+        self._size = 0
+        self._merge_at = _MANY
 
     def add(self, window: Ints, codes: Ints, values: Ints) -> None:
         """Add values, int64 (n, width), at (window, code): int64 (n,) each; codes are >= 0."""
         if not len(window):
             return
-        first, last = int(window.min()), int(window.max())
-        size = int(codes.max()) + 1
-        if (last - first + 1) * size <= _DENSE:
-            place = codes if first == last else (window - first) * size + codes
-            table = sums_by(place, values, (last - first + 1) * size)
-            table = table.reshape(last - first + 1, size, self.width)
-            for i in range(last - first + 1):
-                if table[i].any():
-                    self._room(first + i, size)[:size] += table[i]
-            return
-        groups = group((window, codes))
-        of_window, of_code = window[groups.first], codes[groups.first]
-        summed = groups.sum(values)
-        for k in np.unique(of_window):
-            at = of_window == k
-            self._room(int(k), size)[of_code[at]] += summed[at]
+        part = _summed(window, codes, values)
+        self._parts.append(part)
+        self._size += len(part[0])
+        if self._size > self._merge_at:
+            self._parts = [_grouped(self._joined())]
+            self._size = len(self._parts[0][0])
+            self._merge_at = max(_MANY, 2 * self._size)
 
-    def _room(self, window: int, size: int) -> Ints:
-        table = self._windows.get(window)
-        if table is None:
-            table = self._windows[window] = np.zeros((size, self.width), np.int64)
-        elif len(table) < size:
-            grown = np.zeros((max(size, 2 * len(table)), self.width), np.int64)
-            grown[: len(table)] = table
-            table = self._windows[window] = grown
-        return table
+    def take_before(self, window: int) -> Placed:
+        """Remove windows before this one: those sums that are not all 0, in rising order."""
+        windows, codes, sums = self._joined()
+        due = windows < window
+        kept = ~due
+        self._parts = [(windows[kept], codes[kept], sums[kept])] if kept.any() else []
+        self._size = int(np.count_nonzero(kept))
+        windows, codes, sums = _grouped((windows[due], codes[due], sums[due]))
+        order = np.lexsort((codes, windows))
+        order = order[sums[order].any(axis=1)]
+        return windows[order], codes[order], sums[order]
 
-    def take_before(self, window: int) -> tuple[Ints, Ints, Ints]:
-        """Remove windows before this one: window (m,), code (m,) and sums (m, width), not all 0."""
-        due = sorted(k for k in self._windows if k < window)
-        windows, codes, sums = [], [], []
-        for k in due:
-            table = self._windows.pop(k)
-            used = np.flatnonzero(table.any(axis=1))
-            windows.append(np.full(len(used), k, np.int64))
-            codes.append(used)
-            sums.append(table[used])
-        if not windows:
+    def _joined(self) -> Placed:
+        if not self._parts:
             none = np.zeros(0, np.int64)
             return none, none, np.zeros((0, self.width), np.int64)
+        windows, codes, sums = zip(*self._parts, strict=True)
         return np.concatenate(windows), np.concatenate(codes), np.concatenate(sums)
+
+
+def _summed(window: Ints, codes: Ints, values: Ints) -> Placed:
+    """Sum up by place: the used places of a table, or groups where the table would be too large."""
+    first, last = int(window.min()), int(window.max())
+    size = int(codes.max()) + 1
+    places = (last - first + 1) * size
+    if places > max(_DENSE, 4 * len(window)):
+        return _grouped((window, codes, values))
+    place = codes if first == last else (window - first) * size + codes
+    sums = sums_by(place, values, places)
+    used = np.flatnonzero(sums.any(axis=1))
+    return first + used // size, used % size, sums[used]
+
+
+def _grouped(placed: Placed) -> Placed:
+    windows, codes, sums = placed
+    groups = group((windows, codes))
+    return windows[groups.first], codes[groups.first], groups.sum(sums)

@@ -59,7 +59,7 @@ class Trust:
     def __init__(self, window_ns: int) -> None:
         self.window_ns = window_ns
         self._counters = Accumulator(len(COUNTERS))
-        self._skews: dict[int, list[tuple[npt.NDArray[np.int32], Ints]]] = {}
+        self._skews: list[tuple[Ints, Ints, Ints]] = []
         self._lags = Percentile()
         self._durations = Percentile()
 
@@ -81,9 +81,7 @@ class Trust:
         step = max(1, len(stream) // _SAMPLE)
         stream, window = stream[::step], window[::step]
         skew = (received_ns - export_ns)[::step]
-        for k in np.unique(window):
-            at = window == k
-            self._skews.setdefault(int(k), []).append((stream[at], skew[at]))
+        self._skews.append((window, stream.astype(np.int64), skew))
 
     def note(self, counter: str, stream: npt.NDArray[np.int32], received_ns: Ints) -> None:
         """Count one for each of n records, by its stream and the window of its receipt."""
@@ -110,14 +108,7 @@ class Trust:
     def take_before(self, window: int) -> tuple[Ints, Ints, Ints, Observed]:
         """Remove windows before this one: window, stream (m,), counters (m, len), gauges."""
         windows, streams, sums = self._counters.take_before(window)
-        skew = np.full(len(windows), np.nan)
-        for k in [k for k in self._skews if k < window]:
-            of_stream = np.concatenate([s for s, _ in self._skews[k]])
-            skews = np.concatenate([v for _, v in self._skews.pop(k)])
-            for i in np.flatnonzero(windows == k):
-                values = skews[of_stream == streams[i]]
-                if len(values):
-                    skew[i] = np.median(values) / 1e6
+        skew = self._median_skews(window, windows, streams)
         lags = self._lags.take_before(window, windows, streams)
         return (
             windows,
@@ -125,6 +116,33 @@ class Trust:
             sums,
             Observed(skew, lags, self._durations.take_before(window, windows, streams)),
         )
+
+    def _median_skews(self, window: int, windows: Ints, streams: Ints) -> npt.NDArray[np.float64]:
+        """Take the skews of windows before `window`; medians in ms at (windows, streams)."""
+        medians = np.full(len(windows), np.nan)
+        if not self._skews:
+            return medians
+        at, stream, skew = (np.concatenate(columns) for columns in zip(*self._skews, strict=True))
+        due = at < window
+        if not due.any():
+            return medians
+        self._skews = [(at[~due], stream[~due], skew[~due])]
+        at, stream, skew = at[due], stream[due], skew[due]
+        order = np.lexsort((skew, stream, at))
+        at, stream, skew = at[order], stream[order], skew[order]
+        new = np.flatnonzero(np.append(True, (np.diff(at) != 0) | (np.diff(stream) != 0)))
+        sizes = np.diff(new, append=len(at))
+        middle = (skew[new + (sizes - 1) // 2] + skew[new + sizes // 2]) / 2e6
+        found = dict(
+            zip(
+                zip(at[new].tolist(), stream[new].tolist(), strict=True),
+                middle.tolist(),
+                strict=True,
+            )
+        )
+        spots = zip(windows.tolist(), streams.tolist(), strict=True)
+        medians[:] = [found.get(spot, np.nan) for spot in spots]
+        return medians
 
 
 class Percentile:
@@ -150,13 +168,19 @@ class Percentile:
         """
         of_window, codes, sums = self._bins.take_before(window)
         found: dict[tuple[int, int], float] = {}
-        edges = np.flatnonzero(np.diff(of_window) | np.diff(codes // _BINS)) + 1
-        for at in np.split(np.arange(len(codes)), edges) if len(codes) else []:
-            below = np.cumsum(sums[at, 0])
-            if below[-1] >= _FEWEST:
-                top = codes[at[np.searchsorted(below, 0.95 * below[-1])]] % _BINS
-                spot = int(of_window[at[0]]), int(codes[at[0]]) // _BINS
-                found[spot] = round(float(2 ** ((top + 0.5) / _OCTAVE) - 1), 1)
+        if len(codes):
+            stream = codes // _BINS
+            new = np.flatnonzero(
+                np.append(True, (np.diff(of_window) != 0) | (np.diff(stream) != 0))
+            )
+            below = np.cumsum(sums[:, 0])
+            before = below[new] - sums[new, 0]
+            total = below[np.append(new[1:], len(codes)) - 1] - before
+            place = np.searchsorted(below, before + 0.95 * total)
+            seconds = np.round(2 ** ((codes[place] % _BINS + 0.5) / _OCTAVE) - 1, 1)
+            enough = total >= _FEWEST
+            spots = zip(of_window[new[enough]].tolist(), stream[new[enough]].tolist(), strict=True)
+            found = dict(zip(spots, seconds[enough].tolist(), strict=True))
         answers = np.full(len(windows), np.nan)
         for i, spot in enumerate(zip(windows.tolist(), streams.tolist(), strict=True)):
             if spot in found:
