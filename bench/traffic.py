@@ -14,6 +14,10 @@ RATE = 20_000
 """Flows in a second: what the security analyst of shared/design.md has."""
 
 
+SERVICES = {443: 0.45, 53: 0.2, 80: 0.12, 8443: 0.06, 3306: 0.05, 123: 0.05, 22: 0.04, 25: 0.03}
+"""Service port → its share of the flows; those above 1023 need the window to be told apart."""
+
+
 def flows(n: int, seed: int = 1) -> tuple[FlowColumns, np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Make n flows, and when each is exported, RATE a second from NOW on.
 
@@ -26,7 +30,7 @@ def flows(n: int, seed: int = 1) -> tuple[FlowColumns, np.ndarray[tuple[int], np
     pair = np.zeros((2, n, 2), np.uint64)
     pair[0, :, 1] = np.where(forth, inside, outside)
     pair[1, :, 1] = np.where(forth, outside, inside)
-    service = rng.choice([443, 80, 53, 123, 22, 25, 3306, 8443], n)
+    service = rng.choice(list(SERVICES), n, p=list(SERVICES.values()))
     client = rng.integers(32768, 61000, n)
     protocol = np.where(np.isin(service, (53, 123)), 17, 6)
     icmp = rng.random(n) < 0.03

@@ -15,11 +15,11 @@ from flowsleuth.config import Influx
 from flowsleuth.write.influx import InfluxWriter
 from flowsleuth.write.spool import Spool
 
-PER_EPISODE = 8
-"""At most so many flushes in an episode."""
+PER_EPISODE = 3
+"""So many flushes in an episode, each of three requests."""
 
 LIMIT = 2**26
-"""Never reached: each flush takes five blocks."""
+"""Never reached: each flush takes four blocks."""
 
 QUICK = {"retry_interval": 0.005, "total": 2, "max_retry_delay": 0.02, "max_retry_time": 2}
 
@@ -30,7 +30,7 @@ def value(flush: int) -> int:
 
 
 def tables(flush: int, begin_ns: int) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield (measurement, lines) of a flush: two requests for each retention."""
+    """Yield (measurement, lines) of a flush: three requests with three lines each at most."""
     whole, at = value(flush), begin_ns + flush
     parts = [whole // 5] * 4 + [whole - whole // 5 * 4]
     both = enumerate((whole // 3, whole - whole // 3))

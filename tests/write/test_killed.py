@@ -82,7 +82,7 @@ def episodes(dying: Any, between: Between, url: str, folder: Path, begin_ns: int
     for episode in range(KILLS):
         # A third dies by the clock, wherever it is: in a commit, in a rename, at an exit.
         fuse_s = chance.uniform(0.0001, 0.04) if chance.random() < 1 / 3 else 0
-        between.left = 0 if fuse_s else chance.randint(1, 30)
+        between.left = 0 if fuse_s else chance.randint(1, 3 * PER_EPISODE)
         between.after = chance.random() < 0.5
         order = {"url": url, "folder": str(folder), "episode": episode, "begin_ns": begin_ns}
         dying.stdin.write(json.dumps(order | {"fuse_s": fuse_s}).encode() + b"\n")

@@ -8,7 +8,7 @@ equal places are added up when their windows are taken, or when too many have co
 import numpy as np
 import numpy.typing as npt
 
-from flowsleuth.aggregate.grouping import group, sums_by
+from flowsleuth.aggregate.grouping import Weights, group
 
 Ints = npt.NDArray[np.int64]
 Placed = tuple[Ints, Ints, Ints]
@@ -30,8 +30,8 @@ class Accumulator:
         self._size = 0
         self._merge_at = _MANY
 
-    def add(self, window: Ints, codes: Ints, values: Ints) -> None:
-        """Add values, int64 (n, width), at (window, code): int64 (n,) each; codes are >= 0."""
+    def add(self, window: Ints, codes: Ints, values: Weights) -> None:
+        """Add values (n, width) at (window, code): int64 (n,) each; codes are >= 0."""
         if not len(window):
             return
         part = _summed(window, codes, values)
@@ -62,15 +62,15 @@ class Accumulator:
         return np.concatenate(windows), np.concatenate(codes), np.concatenate(sums)
 
 
-def _summed(window: Ints, codes: Ints, values: Ints) -> Placed:
+def _summed(window: Ints, codes: Ints, values: Weights) -> Placed:
     """Sum up by place: the used places of a table, or groups where the table would be too large."""
     first, last = int(window.min()), int(window.max())
     size = int(codes.max()) + 1
     places = (last - first + 1) * size
     if places > max(_DENSE, 4 * len(window)):
-        return _grouped((window, codes, values))
+        return _grouped((window, codes, values.values))
     place = codes if first == last else (window - first) * size + codes
-    sums = sums_by(place, values, places)
+    sums = values.by(place, places)
     used = np.flatnonzero(sums.any(axis=1))
     return first + used // size, used % size, sums[used]
 

@@ -18,6 +18,7 @@ from flowsleuth.aggregate.clocks import judge
 from flowsleuth.aggregate.digest import Digest
 from flowsleuth.aggregate.digesting import Judge, digest
 from flowsleuth.aggregate.fold import OTHER_PORT, Folder, Limits
+from flowsleuth.aggregate.grouping import Weights
 from flowsleuth.aggregate.heavy import HeavyHours
 from flowsleuth.aggregate.interfaces import Interfaces
 from flowsleuth.aggregate.naming import NetworkNames, StreamNames
@@ -48,14 +49,14 @@ class Settings:
     """What the aggregator is told.
 
     window_ns; accepted_age_ns: how old a flow may be; limits: of heavy hitters; capacity: most rows
-    held in open windows (about 100 bytes each); waiting: most records that wait for their port;
-    budget, retention_ns: of series; interfaces: most of one exporter.
+    held in open windows (about 100 bytes each while they are written); waiting: most records that
+    wait for their port; budget, retention_ns: of series; interfaces: most of one exporter.
     """
 
     window_ns: int = 60_000_000_000
     accepted_age_ns: int = 25 * HOUR
     limits: Limits = field(default_factory=Limits)
-    capacity: int = 1_000_000
+    capacity: int = 1_500_000
     waiting: int = 500_000
     budget: int = 100_000
     retention_ns: int = 30 * 24 * HOUR
@@ -246,17 +247,12 @@ class Aggregator:
         cells = spread(records.start_ns, records.end_ns, records.bytes, records.packets, window_ns)
         fresh = (cells.window + 1) * window_ns > cells.of(records.received_ns) - OLD_NS
         self._store.add(rows_of(records, cells, fresh, self._unassigned))
-        sums = np.stack((cells.bytes, cells.packets, cells.flows), axis=1)
+        sums = Weights(np.stack((cells.bytes, cells.packets, cells.flows), axis=1))
         self._by_profile.add(cells.window, cells.of(_profile_code(records)), sums)
         for side, if_index in ((0, records.in_if), (1, records.out_if)):
             if if_index.any():
                 numbers = self._interfaces.numbers(records.stream, if_index) * 2 + side
-                used = cells.of(if_index) > 0
-                codes = cells.of(numbers)
-                if used.all():
-                    self._by_interface.add(cells.window, codes, sums)
-                else:
-                    self._by_interface.add(cells.window[used], codes[used], sums[used])
+                self._by_interface.add(cells.window, cells.of(numbers), sums)
         if records.redated.any():
             self._account_redated(records.take(records.redated))
 
@@ -268,7 +264,7 @@ class Aggregator:
         self._redated.add(
             rows.key >> CODE_BITS,
             rows.key & ((1 << CODE_BITS) - 1),
-            rows.values[:, BYTES : BYTES + 1],
+            Weights(rows.values[:, BYTES : BYTES + 1]),
         )
 
 

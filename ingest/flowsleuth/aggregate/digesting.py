@@ -25,6 +25,7 @@ from flowsleuth.aggregate.digest import (
 )
 from flowsleuth.aggregate.grouping import (
     Groups,
+    Weights,
     first_within,
     group,
     group_hashed,
@@ -81,7 +82,8 @@ def digest(families: list[Rows], so_far: Callable[[Segments], Ints], judge: Judg
 
     so_far: gives the bytes of each segment's window, earlier flushes included.
     """
-    totals, number_of = _totals(families)
+    weights = [Weights(rows.values) for rows in families]
+    totals, number_of = _totals(families, weights)
     segments = _segments(totals, so_far)
     bars = _Bars(segments, judge.share)
     hashes = [
@@ -89,7 +91,7 @@ def digest(families: list[Rows], so_far: Callable[[Segments], Ints], judge: Judg
         for rows in families
     ]
     of_rows = [totals.segment_of[numbers] for numbers in number_of]
-    may_matter = _may_matter(families, hashes, of_rows, bars, judge)
+    may_matter = _may_matter(families, weights, hashes, of_rows, bars, judge)
     found = [
         _Piece(piece, its_hashes, bars, judge).digest()
         for rows, host_hash, at in zip(families, hashes, may_matter, strict=True)
@@ -101,11 +103,11 @@ def digest(families: list[Rows], so_far: Callable[[Segments], Ints], judge: Judg
         _concatenate([part[0] for part in found]),
         _concatenate([part[1] for part in found]),
         _concatenate([part[2] for part in found]),
-        _heavy_ports(families, number_of, totals, bars),
+        _heavy_ports(families, weights, number_of, totals, bars),
     )
 
 
-def _totals(families: list[Rows]) -> tuple[Totals, list[Ints]]:
+def _totals(families: list[Rows], weights: list[Weights]) -> tuple[Totals, list[Ints]]:
     """Sum up by key; also the number of each row's key, for each family."""
     codes = compact(np.concatenate([rows.key for rows in families]))
     distinct, numbers = number_dense(codes)
@@ -113,9 +115,9 @@ def _totals(families: list[Rows]) -> tuple[Totals, list[Ints]]:
     number_of = np.split(numbers, np.cumsum([len(rows) for rows in families])[:-1])
     keys = np.zeros(n, np.int64)
     sums = np.zeros((n, 4), np.int64)
-    for rows, of in zip(families, number_of, strict=True):
+    for rows, weight, of in zip(families, weights, number_of, strict=True):
         keys[of] = rows.key
-        sums += sums_by(of, rows.values, n)
+        sums += weight.by(of, n)
     place = (keys & _CODE) // PROTOCOLS
     _, segment_of = number_dense((keys >> CODE_BITS) * (int(place.max()) + 1) + place)
     return Totals(keys, sums, segment_of), number_of
@@ -149,7 +151,12 @@ class _Bars:
 
 
 def _may_matter(
-    families: list[Rows], hashes: list[Hashes], of_rows: list[Ints], bars: _Bars, judge: Judge
+    families: list[Rows],
+    weights: list[Weights],
+    hashes: list[Hashes],
+    of_rows: list[Ints],
+    bars: _Bars,
+    judge: Judge,
 ) -> list[Ints]:
     """Return for each family the rows whose address may have a point of any kind.
 
@@ -161,10 +168,10 @@ def _may_matter(
         for rows, host_hash in zip(families, hashes, strict=True)
     ]
     size = 1 << BUCKET_BITS
-    octets, packets, rows_in = (np.zeros(size, np.int64) for _ in range(3))
-    for rows, bucket in zip(families, buckets, strict=True):
-        octets += sums_by(bucket, rows.values[:, BYTES], size)
-        packets += sums_by(bucket, rows.values[:, PACKETS], size)
+    octets, packets, rows_in = (np.zeros(size) for _ in range(3))
+    for weight, bucket in zip(weights, buckets, strict=True):
+        octets += weight.bound_by(BYTES, bucket, size)
+        packets += weight.bound_by(PACKETS, bucket, size)
         rows_in += np.bincount(bucket, minlength=size)
     chosen = []
     for bucket, segment, host_hash in zip(buckets, of_rows, hashes, strict=True):
@@ -183,31 +190,48 @@ def _window_part(rows: Rows) -> Hashes:
     return parts
 
 
-def _heavy_ports(families: list[Rows], number_of: list[Ints], totals: Totals, bars: _Bars) -> Ports:
+def _heavy_ports(
+    families: list[Rows],
+    weights: list[Weights],
+    number_of: list[Ints],
+    totals: Totals,
+    bars: _Bars,
+) -> Ports:
     """Sum up the (key, port) whose bytes reach the bar, over all addresses.
 
     Again by buckets: each has one (key, port) for its own, and rows of that one are added there;
     rows of others in a bucket that reaches the bar are grouped.
     """
-    number = np.concatenate(number_of)
-    code = number << 16 | np.concatenate([rows.port for rows in families])
-    values = np.concatenate([rows.values for rows in families])
-    bucket = (code * _ODD_STEP >> 24) & ((1 << BUCKET_BITS) - 1)
     size = 1 << BUCKET_BITS
-    of_row = totals.segment_of[number]
-    hopeful = np.flatnonzero(sums_by(bucket, values[:, BYTES], size)[bucket] >= bars.bytes[of_row])
-    owner = np.zeros(size, np.int64)
-    owner[bucket[hopeful]] = code[hopeful]
-    owned = owner[bucket[hopeful]] == code[hopeful]
-    own, strangers = hopeful[owned], hopeful[~owned]
-    distinct, numbers = number_dense(bucket[own])
-    groups = group((code[strangers],))
-    codes = np.concatenate((owner[distinct], code[strangers][groups.first]))
-    sums = np.concatenate(
-        (sums_by(numbers, values.take(own, axis=0), len(distinct)), groups.sum(values[strangers]))
-    )
-    heavy = np.flatnonzero(sums[:, BYTES] >= bars.bytes[totals.segment_of[codes >> 16]])
-    return Ports(totals.key[codes[heavy] >> 16], codes[heavy] & 0xFFFF, sums[heavy])
+    codes = [number << 16 | rows.port for number, rows in zip(number_of, families, strict=True)]
+    buckets = [(code * _ODD_STEP >> 24) & (size - 1) for code in codes]
+    octets = np.zeros(size)
+    for weight, bucket in zip(weights, buckets, strict=True):
+        octets += weight.bound_by(BYTES, bucket, size)
+    owner = np.full(size, -1, np.int64)
+    found, sums = [], []
+    hopeful = [
+        np.flatnonzero(octets[bucket] >= bars.bytes[totals.segment_of[number]])
+        for bucket, number in zip(buckets, number_of, strict=True)
+    ]
+    for code, bucket, at in zip(codes, buckets, hopeful, strict=True):
+        owner[bucket[at]] = code[at]
+    for code, bucket, weight, at in zip(codes, buckets, weights, hopeful, strict=True):
+        owned = owner[bucket[at]] == code[at]
+        own, strangers = at[owned], at[~owned]
+        distinct, numbers = number_dense(bucket[own])
+        groups = group((code[strangers],))
+        found += [owner[distinct], code[strangers][groups.first]]
+        sums += [weight.take(own).by(numbers, len(distinct)), groups.sum(weight.values[strangers])]
+    return _reaching(np.concatenate(found), np.concatenate(sums), totals, bars)
+
+
+def _reaching(codes: Ints, sums: Ints, totals: Totals, bars: _Bars) -> Ports:
+    """Add up equal codes (key's number << 16 | port), and keep what reaches the bar."""
+    groups = group((codes,))
+    code, sums = codes[groups.first], groups.sum(sums)
+    heavy = np.flatnonzero(sums[:, BYTES] >= bars.bytes[totals.segment_of[code >> 16]])
+    return Ports(totals.key[code[heavy] >> 16], code[heavy] & 0xFFFF, sums[heavy])
 
 
 def _pieces(rows: Rows, hashes: Hashes) -> Iterator[tuple[Rows, Hashes]]:

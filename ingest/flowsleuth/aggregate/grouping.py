@@ -143,20 +143,47 @@ def group_codes(codes: npt.NDArray[np.int64]) -> Groups:
     return Groups(order, np.cumsum(sizes) - sizes)
 
 
-def sums_by(codes: Ints, values: Ints, size: int) -> Ints:
-    """Sum values (n,) or (n, w) >= 0 for each code below `size`: int64 (size,) or (size, w), exact.
+class Weights:
+    """Columns of integers >= 0, laid out to be summed by several codes in turn.
 
-    bincount adds in float64, which is exact while no sum can reach 2^53.
+    bincount adds in float64, exact while no sum can reach 2^53; beyond, integers are added.
+    values: int64 (n, w). floats: float64 (w, n).
     """
-    columns = values[:, None] if values.ndim == 1 else values
-    sums = np.zeros((size, columns.shape[1]), np.int64)
-    if int(values.max(initial=0)) * len(values) < EXACT_FLOAT:
-        # One pass lays the columns behind each other as bincount wants them.
-        for i, column in enumerate(np.array(columns.T, np.float64, order="C")):
-            sums[:, i] = np.bincount(codes, weights=column, minlength=size)
-    else:
-        np.add.at(sums, codes, columns)
-    return sums[:, 0] if values.ndim == 1 else sums
+
+    __slots__ = ("exact", "floats", "values")
+
+    def __init__(self, values: Ints) -> None:
+        self.values = values
+        self.exact = int(values.max(initial=0)) * len(values) < EXACT_FLOAT
+        self.floats = np.array(values.T, np.float64, order="C")
+
+    def take(self, rows: Ints) -> "Weights":
+        """Return the chosen rows."""
+        chosen = Weights.__new__(Weights)
+        chosen.values, chosen.exact = self.values.take(rows, axis=0), self.exact
+        chosen.floats = self.floats.take(rows, axis=1)
+        return chosen
+
+    def by(self, codes: Ints, size: int) -> Ints:
+        """Sum by code (n,), each below `size`: int64 (size, w), exact."""
+        sums = np.zeros((size, len(self.floats)), np.int64)
+        if self.exact:
+            for i, column in enumerate(self.floats):
+                sums[:, i] = np.bincount(codes, weights=column, minlength=size)
+        else:
+            np.add.at(sums, codes, self.values)
+        return sums
+
+    def bound_by(self, column: int, codes: Ints, size: int) -> npt.NDArray[np.float64]:
+        """Sum one column by code, never less than the exact sum: float64 (size,)."""
+        sums: npt.NDArray[np.float64]
+        sums = np.bincount(codes, weights=self.floats[column], minlength=size).astype(np.float64)
+        return sums if self.exact else sums * (1 + 1e-9)
+
+
+def sums_by(codes: Ints, values: Ints, size: int) -> Ints:
+    """Sum rows of values (n, w) >= 0 by code (n,), each below `size`: int64 (size, w), exact."""
+    return Weights(values).by(codes, size)
 
 
 def rank_within(

@@ -16,12 +16,16 @@ OTHER_INTERFACE = -1
 """ifIndex of what an exporter's interfaces share once it has too many."""
 
 
+NO_INTERFACE = 0
+"""ifIndex of a record that names none; its number is 0 for every stream, and makes no point."""
+
+
 class Interfaces:
     """Numbers interfaces; limit: most interfaces of one stream that are told apart."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.table: list[tuple[int, int]] = []
+        self.table: list[tuple[int, int]] = [(0, NO_INTERFACE)]
         self._known: dict[tuple[int, int], int] = {}
         self._of_stream: dict[int, int] = {}
         self._small = np.full((0, SMALL), -1, np.int64)
@@ -31,6 +35,7 @@ class Interfaces:
         top = int(stream.max(initial=-1)) + 1
         if top > len(self._small):
             more = np.full((top - len(self._small), SMALL), -1, np.int64)
+            more[:, NO_INTERFACE] = 0
             self._small = np.concatenate((self._small, more))
         numbers = self._small[stream, np.minimum(if_index, SMALL - 1)]
         numbers[if_index >= SMALL - 1] = -1

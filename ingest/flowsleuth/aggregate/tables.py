@@ -151,7 +151,8 @@ class Tables:
 
     def interfaces(self, sums: Coded, offset_of: OffsetOf) -> Table:
         """Make points of interfaces; the code is the interface's number times two plus its side."""
-        windows, codes, values = sums
+        real = sums[1] > 1  # the first number, on either side, stands for no interface
+        windows, codes, values = (column[real] for column in sums)
         table = self._interfaces.table
         streams = [table[code >> 1] for code in codes.tolist()]
         return Table(

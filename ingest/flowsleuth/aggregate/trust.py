@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowsleuth.aggregate.accumulator import Accumulator
+from flowsleuth.aggregate.grouping import Weights
 from flowsleuth.enrich.enricher import Records
 
 Ints = npt.NDArray[np.int64]
@@ -77,7 +78,7 @@ class Trust:
         zero = np.zeros(len(stream), np.int64)
         columns = [counts[name][known] if name in counts else zero for name in COUNTERS]
         columns[0] = np.ones(len(stream), np.int64)
-        self._counters.add(window, stream.astype(np.int64), np.stack(columns, axis=1))
+        self._counters.add(window, stream.astype(np.int64), Weights(np.stack(columns, axis=1)))
         step = max(1, len(stream) // _SAMPLE)
         stream, window = stream[::step], window[::step]
         skew = (received_ns - export_ns)[::step]
@@ -89,7 +90,7 @@ class Trust:
             columns = np.zeros((len(stream), len(COUNTERS)), np.int64)
             columns[:, COUNTERS.index(counter)] = 1
             window = received_ns // self.window_ns
-            self._counters.add(window, stream.astype(np.int64), columns)
+            self._counters.add(window, stream.astype(np.int64), Weights(columns))
 
     def observe(self, records: Records) -> None:
         """Look at some records: how late they came, and how long the long ones lasted."""
@@ -159,7 +160,7 @@ class Percentile:
         octaves = np.log2(1 + np.maximum(seconds, 0)) * _OCTAVE
         bins = np.minimum(octaves.astype(np.int64), _BINS - 1)
         ones = np.ones((len(bins), 1), np.int64)
-        self._bins.add(window, stream.astype(np.int64) * _BINS + bins, ones)
+        self._bins.add(window, stream.astype(np.int64) * _BINS + bins, Weights(ones))
 
     def take_before(self, window: int, windows: Ints, streams: Ints) -> npt.NDArray[np.float64]:
         """Remove windows before `window`; answer for each (windows, streams): float64 (m,).
