@@ -15,6 +15,7 @@ from flowsleuth.schema import MEASUREMENTS, Kind
 from flowsleuth.write import server, setup
 from flowsleuth.write.influx import InfluxWriter
 from flowsleuth.write.lines import encode, is_float
+from flowsleuth.write.spool import Spool
 
 
 def now() -> int:
@@ -173,22 +174,28 @@ def test_a_query_that_is_wrong_or_refused_is_one_line(influx_config: Config):
         rows(influx_config, "SELECT FROM")
 
 
+@pytest.mark.parametrize("spooled", [False, True], ids=["in memory", "on disk"])
 @pytest.mark.parametrize("how", ["pause", "kill"])
-def test_a_server_that_goes_and_comes_back_has_everything_once(influxd: Path, how: str):
+def test_a_server_that_goes_and_comes_back_has_everything_once(
+    influxd: Path, tmp_path: Path, how: str, spooled: bool
+):
     with LocalInfluxd(influxd) as local:
         config = Config(
             influx={"url": local.url, "token": local.token, "org": local.org, "batch_points": 500}
         )
         setup.prepare(config)
-        writer = InfluxWriter(config.influx, pause_s=0.1)
+        spool = Spool(tmp_path, 2**26) if spooled else None
+        writer = InfluxWriter(config.influx, pause_s=0.1, spool=spool)
         start = now()
         for i in range(20):
             lines = encode(traffic(1000, start + i, network="Green"))
             writer.submit("traffic", lines)
+            writer.commit()
             if i == 10:
                 getattr(local, how)()
         assert eventually(lambda: "cannot be reached" in writer.trouble)
         assert not writer.flush(0.1)
+        assert (writer.totals().spool > 0) is spooled
         local.start()
         assert writer.flush(60)
         writer.close()
