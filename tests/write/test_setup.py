@@ -151,7 +151,7 @@ def test_other_servers_are_refused(fake: Any, status: int, headers: dict[str, st
 
 def test_a_server_that_is_away_is_one_line():
     away = Config(influx={"url": "http://127.0.0.1:1"})
-    with pytest.raises(ServiceError) as caught:
+    with pytest.raises(server.Away) as caught:
         setup.prepare(away)
     assert str(caught.value).startswith("InfluxDB at http://127.0.0.1:1 cannot be reached: ")
     assert "Connection refused" in str(caught.value)
@@ -160,8 +160,25 @@ def test_a_server_that_is_away_is_one_line():
 
 def test_https_that_is_none_is_one_line(fake: Any):
     url = fake.url.replace("http:", "https:")
-    with pytest.raises(ServiceError, match=f"InfluxDB at {url} cannot be reached: "):
+    with pytest.raises(ServiceError, match=f"InfluxDB at {url} cannot be reached: ") as caught:
         setup.prepare(Config(influx={"url": url}))
+    assert not isinstance(caught.value, server.Away), "waiting does not mend that"
+
+
+@pytest.mark.parametrize(("status", "away"), [(429, True), (503, True), (401, False), (403, False)])
+def test_what_may_answer_later_is_told_from_what_refuses(fake: Any, status: int, away: bool):
+    told = type(fake.answer(None))
+    fake.answer = lambda asked: (
+        told(204, None, V2) if asked.path == "/ping" else told(status, {"message": "x"})
+    )
+    for ask in (
+        lambda client, settings: server.influxql(client, settings, "SHOW DATABASES"),
+        lambda *_: setup.prepare(config(fake)),
+    ):
+        settings = fake.settings()
+        with server.connect(settings) as client, pytest.raises(ServiceError) as caught:
+            ask(client, settings)
+        assert isinstance(caught.value, server.Away) is away
 
 
 def test_what_1_8_may_not_create_is_said_as_influxql(fake: Any):

@@ -313,6 +313,34 @@ def test_a_full_disk_takes_the_oldest_detail_first(tmp_path: Path):
     spool.close()
 
 
+def test_at_the_limit_the_oldest_detail_goes_first_and_totals_last(tmp_path: Path):
+    spool = Spool(tmp_path, 8 * BLOCK)
+    backlog = Backlog(3, MEMORY, spool)
+
+    def kept() -> list[str]:
+        return [f"{p.parent.name[-1]}{p.name[4]}" for p in sorted(tmp_path.glob("0*/*"))]
+
+    for number in range(1, 3):
+        backlog.put(Kept.LONG, lines(3, 10 * number))
+        backlog.put(Kept.DETAIL, lines(3, 10 * number))
+        backlog.commit()
+    assert kept() == ["1d", "1l", "2d", "2l"]
+    backlog.put(Kept.LONG, lines(6))
+    backlog.commit()
+    assert kept() == ["1l", "2d", "2l", "3l", "3l"]
+    backlog.put(Kept.DETAIL, lines(3))
+    backlog.commit()
+    assert kept() == ["1l", "2l", "3l", "3l"], "2d, and then 4d itself: totals are not given for it"
+    backlog.put(Kept.LONG, lines(6))
+    backlog.commit()
+    assert kept() == ["2l", "3l", "3l", "4l", "4l"]
+    backlog.put(Kept.LONG, lines(24))
+    backlog.commit()
+    assert kept() == ["5l"] * 7
+    assert (backlog.dropped, backlog.points) == (9 + 3 + 15 + 3, 21)
+    spool.close()
+
+
 def test_one_process_at_a_time(tmp_path: Path):
     config = Config(state_dir=str(tmp_path), ingester="edge", spool="2M")
     spool = open_spool(config)

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from services import eventually
 from flowsleuth.errors import ServiceError
 from flowsleuth.write import influx
 from flowsleuth.write.influx import InfluxWriter
+from flowsleuth.write.spool import Spool
 
 QUICK = {"retry_interval": 0.005, "total": 2, "max_retry_delay": 0.02, "max_retry_time": 2}
 
@@ -223,3 +225,71 @@ def test_a_server_that_is_away_is_asked_until_the_end(writer: Writer, caplog: An
     one.close(0)
     assert one.totals().points_dropped == 1
     assert "given up at the end: 1 points: InfluxDB at http://127.0.0.1:1" in caplog.text
+
+
+def test_a_server_that_was_away_is_prepared_before_the_first_write(
+    fake: Any, writer: Writer, caplog: Any
+):
+    asked = []
+
+    def prepare() -> None:
+        asked.append(len(fake.asked))
+        if len(asked) < 3:
+            raise ServiceError("it is away")
+
+    one = writer(prepare=prepare)
+    one.submit("traffic", [b"traffic bytes=1i 1"])
+    one.submit("talkers", [b"talkers bytes=1i 1"])
+    assert one.flush(10)
+    assert asked == [0, 0, 0], "never again once it went well"
+    assert (one.totals().points, one.totals().write_errors) == (2, 2)
+    assert "it is away" not in caplog.text, "who calls has said so"
+
+
+def test_what_is_not_written_at_the_end_stays_in_the_spool(
+    fake: Any, writer: Writer, tmp_path: Path, caplog: Any
+):
+    caplog.set_level(logging.INFO)
+    kind = type(fake.answer(None))
+    fake.answer = lambda _: kind(503)
+    one = writer(spool=Spool(tmp_path, 2**20), settings={"batch_points": 2})
+    one.submit("traffic", [b"traffic bytes=%di 1" % i for i in range(5)])
+    one.commit()
+    assert eventually(lambda: one.trouble)
+    assert one.totals().spool == 4 * 4096
+    before = time.monotonic()
+    one.close()
+    assert time.monotonic() - before < 5, "what is safe need not wait"
+    assert one.totals().points_dropped == 0
+    assert "5 points stay in the spool for the next start" in caplog.text
+    fake.answer = lambda _: kind()
+    fake.asked.clear()
+    two = writer(spool=Spool(tmp_path, 2**20))
+    assert two.flush(10)
+    assert (two.totals().points, two.totals().spool) == (5, 0)
+    assert [asked.body.count(b"traffic") for asked in fake.asked] == [2, 2, 1]
+
+
+def test_refused_points_leave_the_spool(fake: Any, writer: Writer, tmp_path: Path):
+    kind = type(fake.answer(None))
+    fake.answer = lambda asked: kind(400, {"message": "no"}) if b"bad" in asked.body else kind()
+    one = writer(spool=Spool(tmp_path, 2**20))
+    one.submit("traffic", [b"traffic bytes=1i 1", b"traffic bad", b"traffic bytes=2i 2"])
+    assert one.flush(10)
+    counts = one.totals()
+    assert (counts.points, counts.points_refused, counts.spool) == (2, 1, 0)
+
+
+def test_points_wait_in_memory_on_a_full_disk(
+    fake: Any, writer: Writer, tmp_path: Path, monkeypatch: Any
+):
+    spool = Spool(tmp_path, 2**20)
+    monkeypatch.setattr(spool, "store", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
+    kind = type(fake.answer(None))
+    fake.answer = lambda _: kind(503)
+    one = writer(spool=spool)
+    one.submit("traffic", [b"traffic bytes=1i 1"] * 3)
+    one.commit()
+    assert eventually(lambda: one.trouble)
+    one.close(0.1)
+    assert (one.totals().points_dropped, one.totals().spool) == (3, 0)

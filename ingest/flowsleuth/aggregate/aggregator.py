@@ -22,7 +22,17 @@ from flowsleuth.aggregate.grouping import Weights
 from flowsleuth.aggregate.heavy import HeavyHours
 from flowsleuth.aggregate.interfaces import Interfaces
 from flowsleuth.aggregate.naming import NetworkNames, StreamNames
-from flowsleuth.aggregate.rows import BYTES, CODE_BITS, DIRECTIONS, PROTOCOLS, Store, rows_of
+from flowsleuth.aggregate.rows import (
+    BYTES,
+    CODE_BITS,
+    IN,
+    INTERNAL,
+    OUT,
+    PROTOCOLS,
+    TRANSIT,
+    Store,
+    rows_of,
+)
 from flowsleuth.aggregate.service_port import PortCounts
 from flowsleuth.aggregate.spread import spread
 from flowsleuth.aggregate.stamps import Stamp, Stamps
@@ -56,8 +66,8 @@ class Settings:
     window_ns: int = 60_000_000_000
     accepted_age_ns: int = 25 * HOUR
     limits: Limits = field(default_factory=Limits)
-    capacity: int = 1_500_000
-    waiting: int = 500_000
+    capacity: int = 800_000
+    waiting: int = 250_000
     budget: int = 100_000
     retention_ns: int = 30 * 24 * HOUR
     interfaces: int = 4096
@@ -187,6 +197,7 @@ class Aggregator:
         late = self._stamps.late(windows)
         self.counters.late_points += int(np.count_nonzero(late))
         self._stamps.mark(windows)
+        self.budget.advance(int(windows.max(initial=0)) * self.settings.window_ns)
         horizon = self._horizon()
         heavy = self._heavy.close(until, stamp, horizon)
         if heavy is not None:
@@ -268,9 +279,11 @@ class Aggregator:
         )
 
 
+_BY_ENDS = np.array([TRANSIT, IN, OUT, INTERNAL], np.int64) * PROTOCOLS
+"""Code of the direction by which ends are in a network: none, destination, source, both."""
+
+
 def _profile_code(records: Records) -> Ints:
     """Direction and protocol of a record that counts once: `out` or `in` if one end is in any."""
-    src, dst = records.src_network >= 0, records.dst_network >= 0
-    out, into, internal, transit = range(len(DIRECTIONS))
-    direction = np.where(src, np.where(dst, internal, out), np.where(dst, into, transit))
-    return direction.astype(np.int64) * PROTOCOLS + records.protocol
+    ends = (records.src_network >= 0).view(np.uint8) * 2 + (records.dst_network >= 0)
+    return _BY_ENDS.take(ends) + records.protocol

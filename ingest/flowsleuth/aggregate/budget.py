@@ -248,21 +248,32 @@ class SeriesBudget:
     def import_state(self, state: Mapping[str, Any]) -> None:
         """Take back what `export_state` gave.
 
-        Raises ValueError, KeyError or TypeError where it is damaged.
+        Raises ValueError, KeyError or TypeError where it is damaged; nothing is taken then.
         """
+        read = {name: _series(name, state[name]) for name in self.pools}
+        numbers = {
+            name: (float(state[name]["allowance"]), int(state[name]["clock"])) for name in read
+        }
         for name, pool in self.pools.items():
-            part = state[name]
-            hashes = np.array(part["hashes"], np.uint64)
-            host_hashes = np.array(part["hosts"], np.uint64)
-            last_day = np.array(part["last_day"], np.int64)
-            if not len(hashes) == len(host_hashes) == len(last_day) or (
-                len(hashes) and not (hashes[1:] > hashes[:-1]).all()
-            ):
-                raise ValueError(f"series of {name} are not in order")
-            pool.hashes, pool.last_day = hashes, last_day
-            pool.allowance, pool.clock = float(part["allowance"]), int(part["clock"])
-            pool.host_hashes = host_hashes
-            pool.known.fill(host_hashes)
+            pool.hashes, pool.host_hashes, pool.last_day = read[name]
+            allowance, pool.clock = numbers[name]
+            pool.allowance = min(max(allowance, 0.0), float(pool.limit))
+            pool.known.fill(pool.host_hashes)
+
+
+def _series(name: str, part: Mapping[str, Any]) -> tuple[Hashes, Hashes, Ints]:
+    """Read the series of one pool: hashes in rising order, their hosts' hashes, last days."""
+    try:
+        hashes = np.array(part["hashes"], np.uint64)
+        host_hashes = np.array(part["hosts"], np.uint64)
+        last_day = np.array(part["last_day"], np.int64)
+    except OverflowError as error:
+        raise ValueError(f"series of {name}: {error}") from None
+    if hashes.ndim != 1 or not hashes.shape == host_hashes.shape == last_day.shape:
+        raise ValueError(f"series of {name} are no columns of one length")
+    if not (hashes[1:] > hashes[:-1]).all():
+        raise ValueError(f"series of {name} are not in order")
+    return hashes, host_hashes, last_day
 
 
 def series_hash(*columns: npt.NDArray[np.integer]) -> Hashes:

@@ -6,7 +6,7 @@ addresses that a processor's cache holds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import TypeVar
 
@@ -82,14 +82,12 @@ def digest(families: list[Rows], so_far: Callable[[Segments], Ints], judge: Judg
 
     so_far: gives the bytes of each segment's window, earlier flushes included.
     """
+    families = _one_family_each(families)
     weights = [Weights(rows.values) for rows in families]
     totals, number_of = _totals(families, weights)
     segments = _segments(totals, so_far)
     bars = _Bars(segments, judge.share)
-    hashes = [
-        hash_rows((judge.scope_hash[(rows.key & _CODE) // PROTOCOLS], *end_columns(rows.address)))
-        for rows in families
-    ]
+    hashes = [_host_hash(rows, judge.scope_hash) for rows in families]
     of_rows = [totals.segment_of[numbers] for numbers in number_of]
     may_matter = _may_matter(families, weights, hashes, of_rows, bars, judge)
     found = [
@@ -105,6 +103,40 @@ def digest(families: list[Rows], so_far: Callable[[Segments], Ints], judge: Judg
         _concatenate([part[2] for part in found]),
         _heavy_ports(families, weights, number_of, totals, bars),
     )
+
+
+def _one_family_each(families: list[Rows]) -> list[Rows]:
+    """Move the IPv4 addresses that stand in family 6 too, their peer being IPv6 or unknown, there.
+
+    In two families they would be two points of the same series and time.
+    """
+    if len(families) < 2:
+        return families
+    four, six = families
+    shared = np.isin(four.address, six.address[_mapped(six), 1].astype(np.uint32))
+    if not shared.any():
+        return families
+    moved, rest = four.take(shared), four.take(~shared)
+    address, peer = (np.stack(halves(ends), axis=1) for ends in (moved.address, moved.peer))
+    six = Rows.join([six, replace(moved, family=6, address=address, peer=peer)])
+    return [rest, six] if len(rest) else [six]
+
+
+def _mapped(rows: Rows) -> Mask:
+    """Tell which addresses of family 6 are IPv4 ones."""
+    high, low = rows.address[:, 0], rows.address[:, 1]
+    mapped: Mask = (high == 0) & (low >> np.uint64(32) == 0xFFFF)
+    return mapped
+
+
+def _host_hash(rows: Rows, scope_hash: Hashes) -> Hashes:
+    """Hash network, direction and address, an IPv4 address alike in both families: uint64 (n,)."""
+    scope = scope_hash[(rows.key & _CODE) // PROTOCOLS]
+    hashes = hash_rows((scope, *end_columns(rows.address)))
+    if rows.family == 6:
+        at = np.flatnonzero(_mapped(rows))
+        hashes[at] = hash_rows((scope[at], rows.address[at, 1].astype(np.uint32)))
+    return hashes
 
 
 def _totals(families: list[Rows], weights: list[Weights]) -> tuple[Totals, list[Ints]]:

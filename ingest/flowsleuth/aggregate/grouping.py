@@ -132,17 +132,6 @@ def _group_exact(columns: Sequence[npt.NDArray[np.integer]]) -> Groups:
     return Groups(order, np.concatenate(([0], np.flatnonzero(differ) + 1)))
 
 
-def group_codes(codes: npt.NDArray[np.int64]) -> Groups:
-    """Group n rows by one column of few distinct values; groups come in rising order."""
-    distinct, numbers = number_dense(codes)
-    bits = max(1, (len(numbers) - 1).bit_length())
-    packed = numbers << bits | np.arange(len(numbers))
-    packed.sort()
-    order = packed & ((1 << bits) - 1)
-    sizes = np.bincount(numbers, minlength=len(distinct))
-    return Groups(order, np.cumsum(sizes) - sizes)
-
-
 class Weights:
     """Columns of integers >= 0, laid out to be summed by several codes in turn.
 
@@ -236,6 +225,8 @@ def first_within(segments: Ints, values: Ints, count: int, segment_count: int) -
     segments: int64 (n,), below segment_count. Most rows are far too small: the largest of each of
     many buckets bounds the count-th largest from below, and only what reaches that is ranked.
     """
+    if count < 1:
+        return np.zeros(0, np.int64)
     buckets = max(32, 1 << (2 * count - 1).bit_length())
     rows = np.flatnonzero(values > 0)
     if len(rows) > 4 * segment_count * buckets:

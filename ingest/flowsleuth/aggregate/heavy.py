@@ -106,7 +106,7 @@ class HeavyHours:
         )
         due = part.hour < last_hour
         self._parts = [_take(part, ~due)] if not due.all() else []
-        points = self._points(_take(part, due), stamp) if due.any() else None
+        points = self._points(_take(part, due), stamp)
         for hour in [h for h in self._written if (h + 1) * self._per_hour < horizon]:
             del self._written[hour]
         for hour in [h for h in self._totals if (h + 1) * self._per_hour < horizon]:
@@ -114,7 +114,7 @@ class HeavyHours:
         self._stamps.forget(horizon // self._per_hour - 1)
         return points
 
-    def _points(self, part: _Part, stamp: Stamp) -> HeavyPoints | None:
+    def _points(self, part: _Part, stamp: Stamp) -> HeavyPoints:
         groups = group((part.hour, part.code, part.port, part.high, part.low))
         at = groups.first
         hour, code, place = part.hour[at], part.code[at], part.code[at] // PROTOCOLS

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from flowsleuth.aggregate.digest import Conversations, Hosts, Totals
 from flowsleuth.aggregate.fold import NO_PEERS, OTHER_PORT, TalkerPoints
+from flowsleuth.aggregate.grouping import group
 from flowsleuth.aggregate.heavy import HOUR, HeavyPoints
 from flowsleuth.aggregate.interfaces import OTHER_INTERFACE, Interfaces
 from flowsleuth.aggregate.naming import OTHER, NetworkNames, StreamNames, addresses
@@ -30,6 +31,8 @@ Coded = tuple[Ints, Ints, Ints]
 """Window, code and sums (n, width), as an Accumulator gives them."""
 
 SIDES = ("ingress", "egress")
+
+_INTERFACE_TAGS = ("exporter", "interface", "direction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,21 +156,24 @@ class Tables:
         """Make points of interfaces; the code is the interface's number times two plus its side."""
         real = sums[1] > 1  # the first number, on either side, stands for no interface
         windows, codes, values = (column[real] for column in sums)
-        table = self._interfaces.table
-        streams = [table[code >> 1] for code in codes.tolist()]
+        # Streams of one exporter (domains, versions) share its interfaces, and names may repeat.
+        labels: dict[tuple[str, str, str], int] = {}
+        numbers = [labels.setdefault(self._interface(c), len(labels)) for c in codes.tolist()]
+        groups = group((windows, np.array(numbers, np.int64)))
+        tagged = list(labels)
+        tags = [tagged[numbers[i]] for i in groups.first.tolist()]
         return Table(
             "interfaces",
-            {
-                "exporter": [self._streams.exporter(stream)[0] for stream, _ in streams],
-                "interface": [
-                    OTHER if index == OTHER_INTERFACE else self._streams.interface(stream, index)
-                    for stream, index in streams
-                ],
-                "direction": [SIDES[code & 1] for code in codes.tolist()],
-            },
-            _summed(values),
-            self._times(windows, offset_of),
+            {name: [tag[i] for tag in tags] for i, name in enumerate(_INTERFACE_TAGS)},
+            _summed(groups.sum(values)),
+            self._times(windows[groups.first], offset_of),
         )
+
+    def _interface(self, code: int) -> tuple[str, str, str]:
+        """Return exporter, interface and direction of a code."""
+        stream, index = self._interfaces.table[code >> 1]
+        name = OTHER if index == OTHER_INTERFACE else self._streams.interface(stream, index)
+        return self._streams.exporter(stream)[0], name, SIDES[code & 1]
 
     def profiles(self, sums: Coded, offset_of: OffsetOf) -> Table:
         """Make points of the profile `all`, in which each record counts once."""

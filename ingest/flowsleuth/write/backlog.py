@@ -70,7 +70,7 @@ class Backlog:
         self.kept = 0
         if spool is not None:
             self._queue(spool.waiting)
-            self._make_room_on_disk([])
+            self._make_room_on_disk(spool, [])
 
     def put(self, kept: Kept, lines: Sequence[bytes]) -> None:
         """Add lines: with a spool at the next `commit`, else at once, dropping the oldest."""
@@ -91,7 +91,7 @@ class Backlog:
         for lines in self._uncommitted.values():
             lines.clear()
         with self._changed:
-            self._make_room_on_disk(fresh)
+            self._make_room_on_disk(self._spool, fresh)
             if fresh:
                 self._queue(self._store(self._spool, fresh))
                 self._make_room()
@@ -139,12 +139,10 @@ class Backlog:
                     log.warning("%s: %s: points wait in memory", spool.directory, error.strerror)
                 return [_in_memory(batch) for batch in fresh]
 
-    def _make_room_on_disk(self, fresh: list[Packed]) -> None:
+    def _make_room_on_disk(self, spool: Spool, fresh: list[Packed]) -> None:
         """Drop the oldest until `fresh` fits on disk; parts of `fresh` where that must be."""
-        if self._spool is None:
-            return
         for kept in (Kept.DETAIL, Kept.LONG):
-            while not self._spool.room_for(fresh):
+            while not spool.room_for(fresh):
                 if not self._drop(Stored, kept):
                     at = next((i for i, batch in enumerate(fresh) if batch.kept is kept), None)
                     if at is None:

@@ -151,7 +151,9 @@ class InfluxWriter:
         self._recent: deque[tuple[float, float]] = deque(maxlen=1000)
         self._begun = 0.0
         self._stop = threading.Event()
-        self._log_after = {"trouble": 0.0, "refused": 0.0}
+        # Who gives `prepare` has said already that the server is away.
+        quiet_until = time.monotonic() + LOG_EVERY_S if prepare is not None else 0.0
+        self._log_after = {"trouble": quiet_until, "refused": 0.0}
         for name in NOISY:
             logging.getLogger(name).setLevel(logging.ERROR)
         self._thread = threading.Thread(target=self._run, name="write", daemon=True)

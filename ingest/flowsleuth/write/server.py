@@ -120,14 +120,18 @@ def _series(text: str, statement: str) -> Iterator[Series]:
 
 
 def message(text: str) -> str:
-    """Return what the server says in an error's body, on one line of at most 300 characters."""
+    """Return what the server says in an error's body, on one line of at most 300 characters.
+
+    What is too much goes from the middle: 2.7 counts the points it dropped after it named two.
+    """
     try:
         parsed = json.loads(text)
     except ValueError:
         parsed = None
     if isinstance(parsed, dict):
         text = str(parsed.get("message") or parsed.get("error") or text)
-    return " ".join(text.split())[:300]
+    text = " ".join(text.split())
+    return text if len(text) <= 300 else f"{text[:195]} ... {text[-100:]}"
 
 
 def failure(error: BaseException, settings: Influx) -> ServiceError:

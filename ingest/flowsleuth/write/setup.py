@@ -187,7 +187,8 @@ def _organisation(client: InfluxDBClient, settings: Influx, commands: str) -> st
     for org in found:
         if settings.org in {org.get("name"), org.get("id")}:
             return str(org["id"])
-    raise ServiceError(_by_hand(settings, settings.org, status, message(text), commands))
+    said = "it sees no organisation" if status == 200 else message(text)
+    raise ServiceError(_by_hand(settings, settings.org, status, said, commands))
 
 
 def _by_hand(settings: Influx, name: str, status: int, said: str, commands: str) -> str:

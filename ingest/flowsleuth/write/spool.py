@@ -18,7 +18,7 @@ import re
 import shutil
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,9 +139,9 @@ class Spool:
                 self._groups[group] += 1
                 yield Stored(Kept(match[2]), int(match[3]), size, path)
 
-    def room_for(self, batches: Iterable[Packed]) -> bool:
+    def room_for(self, batches: Sequence[Packed]) -> bool:
         """Return whether these may be stored as one flush without passing the limit."""
-        return self.size + sum((batch.size for batch in batches), BLOCK) <= self.limit
+        return self.size + _size(batches) <= self.limit
 
     def store(self, batches: Sequence[Packed]) -> list[Stored]:
         """Put a flush on disk, all of it or nothing; raises OSError (a full disk)."""
@@ -158,7 +158,7 @@ class Spool:
             shutil.rmtree(beside, ignore_errors=True)
             raise
         self._groups[group] = len(batches)
-        self.size += sum((batch.size for batch in batches), BLOCK)
+        self.size += _size(batches)
         return [
             Stored(batch.kept, batch.points, batch.size, group / name)
             for name, batch in zip(names, batches, strict=True)
@@ -226,6 +226,11 @@ def open_spool(config: Config) -> Spool | None:
     if config.state_dir is None:
         return None
     return Spool(Path(config.state_dir) / f"spool-{config.ingester}", config.spool)
+
+
+def _size(batches: Sequence[Packed]) -> int:
+    """Return the bytes on disk of a flush: its files and their folder."""
+    return sum((batch.size for batch in batches), BLOCK if batches else 0)
 
 
 def _is_group(path: Path) -> bool:
