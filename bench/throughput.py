@@ -46,7 +46,7 @@ def ours(parts: list[Datagrams]) -> tuple[int, float]:
     points = 0
     for part in parts:
         pipeline.feed(part)
-        for table in pipeline.relieve(Stamp()):
+        for table in pipeline.take_early():
             points += len(encode(table, {"ingester": "bench"}))
         until = (int(part.received_ns[-1]) - CONFIG.grace_ns) // CONFIG.window_ns
         if until > closed:

@@ -143,7 +143,11 @@ MEASUREMENTS: tuple[Measurement, ...] = (
             _gauge("clock_skew_ms", "ms", "receipt minus export time, median of the window"),
             _gauge("active_timeout_s", "s", "observed: 95th percentile of long flows' duration"),
             _gauge("export_lag_s", "s", "95th percentile of receipt minus flow start"),
-            _gauge("duplicate_share", "share", "suspected share of flows counted twice"),
+            _gauge(
+                "duplicate_share",
+                "share",
+                "suspected share of flow records one too many (of k copies k-1)",
+            ),
         ),
         "Who sends, and how far it can be trusted; stamped with the window of receipt.",
     ),

@@ -60,7 +60,9 @@ class Collector:
 
 
 @contextmanager
-def collecting(config: Config, folder: Path, **settings: Any) -> Iterator[Collector]:
+def collecting(
+    config: Config, folder: Path, *arguments: str, **settings: Any
+) -> Iterator[Collector]:
     """Run `collect` with short windows on the database of `config`."""
     port = free_port()
     influx = config.influx
@@ -79,7 +81,7 @@ def collecting(config: Config, folder: Path, **settings: Any) -> Iterator[Collec
     } | settings
     file, log = folder / "flowsleuth.yaml", folder / "collect.log"
     file.write_text(yaml.safe_dump(settings))
-    command = [sys.executable, "-m", "flowsleuth", "collect", "-c", str(file)]
+    command = [sys.executable, "-m", "flowsleuth", "collect", "-c", str(file), *arguments]
     with log.open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:

@@ -55,16 +55,14 @@ def command(text: str) -> list[str]:
     return [find(program) or program, *arguments]
 
 
-def softflowd(capture: Path, port: int, version: int, sampling: int = 1) -> Total:
+def softflowd(capture: Path, port: int, version: int, *options: str) -> Total:
     """Let softflowd read the capture; return its own statistics.
 
     Without `-a` its header has the time of now and SysUptime 0: the flows lie before the boot, in
     the wrap of 32 bits, which is where a collector must find them.
     """
     arguments = command(printed("softflowd reads", version, port, capture=str(capture)))
-    arguments += ["-p", str(capture.with_suffix(".pid"))]
-    if sampling > 1:
-        arguments += ["-s", str(sampling)]
+    arguments += ["-p", str(capture.with_suffix(".pid")), *options]
     ran = subprocess.run(arguments, capture_output=True, text=True, timeout=30, check=True)
     return softflowd_said(ran.stdout + ran.stderr)
 

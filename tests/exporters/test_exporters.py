@@ -2,6 +2,7 @@
 
 import itertools
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -82,7 +83,7 @@ def test_sampled_bytes_are_multiplied(exporter: Exporter, collector, tmp_path: P
     (305, 306: one packet taken, three left)."""
     needs("softflowd")
     capture, _ = known(tmp_path, exporter, seed=2)
-    said = softflowd(capture, collector.port, exporter.version, sampling=4)
+    said = softflowd(capture, collector.port, exporter.version, "-s", "4")
     collector.wait_for("bytes", 4 * said.bytes)
     collector.stop()
     assert written(collector) == Total(4 * said.bytes, 4 * said.packets, said.flows)
@@ -127,11 +128,19 @@ def _udp(*addresses: str) -> Iterator[list[socket.socket]]:
 def test_two_softflowd_on_one_host_lose_nothing(exporter: Exporter, collector, tmp_path: Path):
     """One instance per interface: same address, same domain (0), own source ports and sequences.
 
-    Their datagrams are recorded first and sent alternately, so that they surely interleave.
+    Their datagrams are recorded first and sent alternately, so that they surely interleave. Their
+    templates have the same ids and other fields: read with the other's, the sums would be wrong.
     """
     needs("softflowd")
-    expected = [known(tmp_path, exporter, seed)[1] for seed in (3, 4)]
-    exports = [_recorded(tmp_path / f"traffic-{seed}.pcap", exporter) for seed in (3, 4)]
+    expected, exports = [], []
+    for seed, options in ((3, ()), (4, OTHER_LAYOUT)):
+        capture, part = known(tmp_path, exporter, seed)
+        expected.append(part)
+        exports.append(_recorded(capture, exporter, options))
+    if exporter.version != 5:
+        (one, fields), (other, others) = (_first_template(e, exporter.version) for e in exports)
+        assert one == other
+        assert fields != others
     with _udp("127.0.0.1", "127.0.0.1") as senders:
         for pair in itertools.zip_longest(*exports):
             for sender, datagram in zip(senders, pair, strict=True):
@@ -145,10 +154,21 @@ def test_two_softflowd_on_one_host_lose_nothing(exporter: Exporter, collector, t
     assert faults(collector) == {}
 
 
-def _recorded(capture: Path, exporter: Exporter) -> list[bytes]:
+OTHER_LAYOUT = ("-A", "milli")
+"""Times of day instead of SysUptime: templates of the same ids with other fields."""
+
+
+def _first_template(export: list[bytes], version: int) -> tuple[int, bytes]:
+    """Return id and fields of the template that the first datagram begins with."""
+    start = {9: 20, 10: 16}[version]  # RFC 3954, 5.1; RFC 7011, 3.1
+    length, identifier = struct.unpack_from("!xxHH", export[0], start)
+    return identifier, export[0][start + 6 : start + length]
+
+
+def _recorded(capture: Path, exporter: Exporter, options: tuple[str, ...]) -> list[bytes]:
     """Return the datagrams that softflowd sends for a capture."""
     with _udp("127.0.0.1") as (recorder,):
-        softflowd(capture, recorder.getsockname()[1], exporter.version)
+        softflowd(capture, recorder.getsockname()[1], exporter.version, *options)
         recorder.setblocking(False)
         datagrams = []
         try:

@@ -2,9 +2,10 @@
 
 The frames are Ethernet, sent by a packet socket, with a MAC address of their own: the exporter's
 filter asks for that one, so that tests side by side do not see each other, and the kernel's IP
-stack leaves them alone (they are for another host). What is still in libpcap's buffer when an
-exporter ends is never exported; so a marker, a flow between two addresses outside Network Green,
-follows the known frames until the exporter says that it has seen it.
+stack leaves them alone (they are for another host). What comes before an exporter has opened the
+interface, or is still in libpcap's buffer when it ends, is never exported; so markers, flows
+between addresses outside Network Green, go before and after the known frames until the exporter
+says that it has seen them.
 
 softflowd opens the interface without a timeout (libpcap then hands over a block of its ring only
 when it is full, a thousand packets or so): the marker goes on until the known are processed.
@@ -36,7 +37,8 @@ from .traffic import Flow, Total, total
 PATIENCE = 30.0
 """Seconds for an exporter to open the interface, to see what was sent, to end."""
 
-MARKER = Flow("198.51.100.1", "198.51.100.2", 17, 9, 9, (100,), 0.0)
+FIRST, LAST = (Flow(f"198.51.100.{host}", "203.0.113.1", 17, 9, 9, (100,), 0.0) for host in (1, 2))
+"""The markers before and after the known flows."""
 
 _BURST = 200
 """Marker packets between two questions: far less than libpcap's ring (2 MB) holds."""
@@ -81,13 +83,13 @@ def _softflowd(exporter: Exporter, wire: Wire, flows: list[Flow], to: int, folde
         found = re.search(r"^Packets processed: (\d+)$", control("statistics"), re.MULTILINE)
         if found and int(found[1]) > known.packets:
             return True
-        wire.send(MARKER, times=_BURST)
+        wire.send(LAST, times=_BURST)
         return False
 
     known = total([flow for flow in flows if flow.family in exporter.families])
     arguments = command(printed("softflowd watches", exporter.version, to, interface="lo"))
     arguments += ["-d", "-p", "pid", "-c", "control", wire.filter]
-    with _running(arguments, folder, lambda _: bool(control("statistics"))) as process:
+    with _running(arguments, folder, lambda: bool(control("statistics"))) as process:
         for flow in flows:
             wire.send(flow)
         assert eventually(all_seen, PATIENCE), control("statistics")
@@ -101,37 +103,44 @@ def _softflowd(exporter: Exporter, wire: Wire, flows: list[Flow], to: int, folde
 
 
 def _pmacctd(exporter: Exporter, wire: Wire, flows: list[Flow], to: int, folder: Path) -> Total:
-    def marked() -> bool:
-        wire.send(MARKER)
-        return re.search(rf"ADD FLOW .*\[{MARKER.src}\]", log.read_text()) is not None
+    def seen(marker: Flow) -> bool:
+        wire.send(marker)
+        return re.search(rf"ADD FLOW .*\[{marker.src}\]", log.read_text()) is not None
 
     config, log = folder / "watch.pmacctd", folder / _LOG
     text = printed("pmacctd", exporter.version, to, interface="lo")
     config.write_text(f"{text}{PMACCTD_TALKS}pcap_filter: {wire.filter}\n")
-    with _running(command(f"pmacctd -f {config.name}"), folder, _opened) as process:
+    # It misses packets just after it has opened the interface: only the sight of a marker says
+    # that it watches.
+    with _running(command(f"pmacctd -f {config.name}"), folder, lambda: seen(FIRST)) as process:
         for flow in flows:
             wire.send(flow)
-        assert eventually(marked, PATIENCE), log.read_text()
+        assert eventually(lambda: seen(LAST), PATIENCE), log.read_text()
         process.send_signal(signal.SIGINT)
         process.wait(PATIENCE)
     return pmacctd_said(log.read_text(), exporter)
 
 
 def _fprobe(exporter: Exporter, wire: Wire, flows: list[Flow], to: int, folder: Path) -> Total:
-    """fprobe says nothing of what it saw or sent: what was sent is the expectation."""
+    """fprobe says nothing of what it saw or sent: what was sent is the expectation.
+
+    It drops what its queue has no room for (100 packets unless told), as it would in a burst.
+    """
     arguments = command(printed("fprobe", exporter.version, to, interface="lo"))
-    arguments[1:1] = ["-l", "2", "-f", wire.filter]
-    with _running(arguments, folder, _opened) as process:
+    arguments[1:1] = ["-l", "2", "-q", "10000", "-f", wire.filter]
+    with _running(arguments, folder, lambda: True) as process:
+        time.sleep(_FPROBE_NEEDS)
         for flow in flows:
             wire.send(flow)
-        time.sleep(_FPROBE_READS)
+        time.sleep(_FPROBE_NEEDS)
         process.send_signal(signal.SIGTERM)
         process.wait(PATIENCE)
     return total([flow for flow in flows if flow.family in exporter.families])
 
 
-_FPROBE_READS = 1.5
-"""Seconds until libpcap's timeout has handed fprobe what was sent; nothing says when."""
+_FPROBE_NEEDS = 1.5
+"""Seconds until fprobe has opened the interface, and until libpcap's timeout has handed it what was
+sent; nothing says when."""
 
 _WATCH: dict[str, Callable[[Exporter, Wire, list[Flow], int, Path], Total]] = {
     "softflowd": _softflowd,
@@ -144,25 +153,16 @@ _LOG = "exporter.log"
 
 @contextmanager
 def _running(
-    arguments: list[str], folder: Path, ready: Callable[[int], bool]
+    arguments: list[str], folder: Path, ready: Callable[[], bool]
 ) -> Iterator[subprocess.Popen]:
     """Run an exporter in `folder`, the block from when it is ready."""
     with (folder / _LOG).open("w") as log:
         process = subprocess.Popen(arguments, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
     try:
-        eventually(lambda: process.poll() is not None or ready(process.pid), PATIENCE)
+        started = eventually(lambda: process.poll() is not None or ready(), PATIENCE)
+        assert started, (folder / _LOG).read_text()
         assert process.poll() is None, (folder / _LOG).read_text()
         yield process
     finally:
         process.kill()
         process.wait()
-
-
-def _opened(pid: int) -> bool:
-    """Whether the process has a packet socket: the kernel's table, column Inode."""
-    lines = Path("/proc/net/packet").read_text().splitlines()[1:]
-    sockets = {f"socket:[{line.split()[8]}]" for line in lines}
-    try:
-        return any(str(fd.readlink()) in sockets for fd in Path(f"/proc/{pid}/fd").iterdir())
-    except FileNotFoundError:
-        return False

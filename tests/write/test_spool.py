@@ -163,7 +163,7 @@ class Life(RuleBasedStateMachine):
 
 
 Life.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow]
+    stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow]
 )
 TestLife = Life.TestCase
 

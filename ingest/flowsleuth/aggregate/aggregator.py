@@ -6,7 +6,7 @@ get it together and sums agree in every flush. Reads no clock: whoever drives it
 are due and how the points are stamped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,6 +50,9 @@ OLD_NS = 2 * HOUR
 """Cells further than this before their receipt are exact in `traffic`; in `talkers` they need the
 share that makes a key heavy, whatever series it has."""
 
+MOST_CELLS = 400_000
+"""Cells that are made at once: sixty thousand flows of two hours at windows of a second are not."""
+
 FOREVER = 2**62
 """A window after all others: what `flush` is told to write everything that there is."""
 
@@ -85,7 +88,8 @@ class Counters:
 class Aggregator:
     """Turns records into points.
 
-    networks, streams: how things are called; services: the known ports.
+    networks, streams: how things are called; services: the known ports. early_stamp gives the
+    stamp of what must be written before its time, or memory would grow (see `take_early`).
     """
 
     def __init__(
@@ -93,6 +97,8 @@ class Aggregator:
     ) -> None:
         self.settings = settings
         self.counters = Counters()
+        self.early_stamp: Callable[[], Stamp] = Stamp
+        self._early: list[Table] = []
         self.budget = SeriesBudget(settings.budget, settings.retention_ns, settings.limits.share)
         self._unassigned = len(networks.names)
         self._services = services
@@ -104,7 +110,7 @@ class Aggregator:
         self._by_interface = Accumulator(3)
         self._by_profile = Accumulator(3)
         self._redated = Accumulator(1)
-        self._trust = Trust(settings.window_ns)
+        self._trust = Trust(settings.window_ns, settings.accepted_age_ns // settings.window_ns + 2)
         self._stamps = Stamps()
         scopes = networks.scope_hashes()
         self._folder = Folder(settings.limits, self.budget, scopes, settings.window_ns)
@@ -122,11 +128,6 @@ class Aggregator:
     def held(self) -> int:
         """Rows and records held in open windows."""
         return len(self._store) + self._waiting_size
-
-    @property
-    def crowded(self) -> bool:
-        """Whether windows must be written before their time, or memory would grow."""
-        return self._store.crowded
 
     def use(self) -> Use:
         """Tell how much of the series budget is used."""
@@ -166,9 +167,10 @@ class Aggregator:
         if self._waiting_size > self.settings.waiting:
             self._decide(FOREVER)
 
-    def oldest_half(self) -> int:
-        """Return the window before which to flush when `crowded`."""
-        return self._store.oldest_half()
+    def take_early(self) -> list[Table]:
+        """Return the tables that had to be written before their windows closed."""
+        early, self._early = self._early, []
+        return early
 
     def flush(self, until: int, stamp: Stamp, gauges: StreamGauges | None = None) -> list[Table]:
         """Write all windows before `until` (a window's number; FOREVER: all) into tables.
@@ -180,12 +182,7 @@ class Aggregator:
         def offset_of(windows: Ints) -> Ints:
             return self._stamps.offsets(windows, stamp)
 
-        tables = []
-        rows = self._store.take_before(until)
-        if rows:
-            held = digest(rows, self._stamps.so_far, self._judge)
-            tables += self._detail(held, offset_of)
-            self._stamps.remember(held.segments)
+        tables = self._rows(until, offset_of)
         tables += [
             self._tables.interfaces(self._by_interface.take_before(until), offset_of),
             self._tables.profiles(self._by_profile.take_before(until), offset_of),
@@ -193,18 +190,41 @@ class Aggregator:
                 self._trust.take_before(until), gauges or StreamGauges(), offset_of
             ),
         ]
-        windows = np.concatenate([table.time_ns // self.settings.window_ns for table in tables])
-        late = self._stamps.late(windows)
-        self.counters.late_points += int(np.count_nonzero(late))
-        self._stamps.mark(windows)
-        self.budget.advance(int(windows.max(initial=0)) * self.settings.window_ns)
+        self._mark(tables)
         horizon = self._horizon()
         heavy = self._heavy.close(until, stamp, horizon)
         if heavy is not None:
             tables.append(self._tables.heavy(heavy))
         self._stamps.forget(horizon)
         self._ports.forget(horizon)
-        return [table for table in tables if len(table)]
+        return self.take_early() + [table for table in tables if len(table)]
+
+    def _rows(self, until: int, offset_of: OffsetOf) -> list[Table]:
+        """Make the points of the rows of windows before `until`."""
+        rows = self._store.take_before(until)
+        if not rows:
+            return []
+        held = digest(rows, self._stamps.so_far, self._judge)
+        tables = self._detail(held, offset_of)
+        self._stamps.remember(held.segments)
+        return tables
+
+    def _mark(self, tables: list[Table]) -> None:
+        """Note which windows have been written, and how many points were late."""
+        windows = np.concatenate([table.time_ns // self.settings.window_ns for table in tables])
+        self.counters.late_points += int(np.count_nonzero(self._stamps.late(windows)))
+        self._stamps.mark(windows)
+        self.budget.advance(int(windows.max(initial=0)) * self.settings.window_ns)
+
+    def _relieve(self) -> None:
+        """Write the oldest windows early: half of the rows, which then makes room."""
+        stamp = self.early_stamp()
+        tables = self._rows(
+            self._store.oldest_half(), lambda windows: self._stamps.offsets(windows, stamp)
+        )
+        self.counters.written_early += 1
+        self._mark(tables)
+        self._early += [table for table in tables if len(table)]
 
     def _horizon(self) -> int:
         """Return the window before which nothing can come any more."""
@@ -251,9 +271,14 @@ class Aggregator:
             self._account(records)
 
     def _account(self, records: Records) -> None:
+        """Count records in portions whose cells fit memory."""
+        for portion in portions(records, self.settings.window_ns):
+            self._account_portion(portion)
+            while self._store.crowded:
+                self._relieve()
+
+    def _account_portion(self, records: Records) -> None:
         """Cut records into cells and add these to every measurement."""
-        if not len(records):
-            return
         window_ns = self.settings.window_ns
         cells = spread(records.start_ns, records.end_ns, records.bytes, records.packets, window_ns)
         fresh = (cells.window + 1) * window_ns > cells.of(records.received_ns) - OLD_NS
@@ -277,6 +302,20 @@ class Aggregator:
             rows.key & ((1 << CODE_BITS) - 1),
             Weights(rows.values[:, BYTES : BYTES + 1]),
         )
+
+
+def portions(records: Records, window_ns: int) -> Iterator[Records]:
+    """Cut records where their cells become more than MOST_CELLS; one record is never cut."""
+    if not len(records):
+        return
+    cells = np.maximum(records.end_ns // window_ns - records.start_ns // window_ns, 0) + 1
+    if int(cells.sum()) <= MOST_CELLS:
+        yield records
+        return
+    portion = np.cumsum(cells) // MOST_CELLS
+    edges = np.flatnonzero(np.diff(portion)) + 1
+    for rows in np.split(np.arange(len(records)), edges):
+        yield records.take(rows)
 
 
 _BY_ENDS = np.array([TRANSIT, IN, OUT, INTERNAL], np.int64) * PROTOCOLS

@@ -162,12 +162,12 @@ class Pool:
         Returns the time from which each admitted key has its series.
         """
         since: dict[int, int] = {}
-        room = self.limit - len(self.hashes) - self.taken_elsewhere
-        bar, bar_until, clock = self.bar, self.allowance / 2, -1
+        room, bar, bar_until, clock = 0, self.bar, 0.0, -1
         for key, share, time in candidates:
             if time != clock:
                 clock = time
                 self.advance(time)
+                room = self.limit - len(self.hashes) - self.taken_elsewhere
                 bar, bar_until = self.bar, self.allowance / 2
             if share < bar or key in since or room <= len(since) or self.allowance < 1:
                 continue
@@ -250,14 +250,14 @@ class SeriesBudget:
 
         Raises ValueError, KeyError or TypeError where it is damaged; nothing is taken then.
         """
-        read = {name: _series(name, state[name]) for name in self.pools}
-        numbers = {
-            name: (float(state[name]["allowance"]), int(state[name]["clock"])) for name in read
-        }
+        series = {name: _series(name, state[name]) for name in self.pools}
+        clocks = {name: int(state[name]["clock"]) for name in self.pools}
+        allowances = {name: float(state[name]["allowance"]) for name in self.pools}
+        if not all(allowance >= 0 for allowance in allowances.values()):
+            raise ValueError(f"no allowances: {allowances}")
         for name, pool in self.pools.items():
-            pool.hashes, pool.host_hashes, pool.last_day = read[name]
-            allowance, pool.clock = numbers[name]
-            pool.allowance = min(max(allowance, 0.0), float(pool.limit))
+            pool.hashes, pool.host_hashes, pool.last_day = series[name]
+            pool.clock, pool.allowance = clocks[name], min(allowances[name], float(pool.limit))
             pool.known.fill(pool.host_hashes)
 
 

@@ -20,6 +20,9 @@ Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 
+_TABLE = 1 << 20
+"""Places up to which a segment is found by table; windows far apart are searched."""
+
 _CODE = (1 << CODE_BITS) - 1
 
 
@@ -39,7 +42,8 @@ class Totals:
 class Segments:
     """s segments (window, network, direction) in rising order of window, then place.
 
-    place: network index * 4 + direction. so_far: bytes of the window, earlier flushes included.
+    place: network index * 4 + direction. so_far: int64 (s, 3), bytes, packets and flows of
+    the window, earlier flushes included.
     """
 
     window: Ints
@@ -54,9 +58,12 @@ class Segments:
         places = int(self.place.max()) + 1
         first = int(self.window.min())
         spots = (self.window - first) * places + self.place
+        wanted = ((key >> CODE_BITS) - first) * places + (key & _CODE) // PROTOCOLS
+        if int(spots[-1]) > max(_TABLE, 4 * len(key)):
+            return np.searchsorted(spots, wanted)
         table = np.zeros(int(spots[-1]) + 1, np.int64)
         table[spots] = np.arange(len(spots))
-        return table[((key >> CODE_BITS) - first) * places + (key & _CODE) // PROTOCOLS]
+        return table[wanted]
 
 
 @dataclass(frozen=True, slots=True)

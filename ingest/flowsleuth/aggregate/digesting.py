@@ -40,6 +40,7 @@ from flowsleuth.aggregate.rows import (
     FLOWS,
     PACKETS,
     PROTOCOLS,
+    SYN_ONLY,
     Rows,
     compact,
     end_columns,
@@ -80,7 +81,7 @@ class Judge:
 def digest(families: list[Rows], so_far: Callable[[Segments], Ints], judge: Judge) -> Digest:
     """Digest rows, one `Rows` for each family that has any (at least one row in all).
 
-    so_far: gives the bytes of each segment's window, earlier flushes included.
+    so_far: gives Segments.so_far.
     """
     families = _one_family_each(families)
     weights = [Weights(rows.values) for rows in families]
@@ -166,7 +167,7 @@ def _segments(totals: Totals, so_far: Callable[[Segments], Ints]) -> Segments:
         bytes=sums[:, BYTES],
         packets=sums[:, PACKETS],
         flows=sums[:, FLOWS],
-        so_far=sums[:, BYTES].copy(),
+        so_far=sums[:, :SYN_ONLY].copy(),
     )
     segments.so_far[:] = so_far(segments)
     return segments
@@ -177,9 +178,9 @@ class _Bars:
 
     def __init__(self, segments: Segments, share: float) -> None:
         self.segments = segments
-        self.bytes = np.maximum(segments.so_far * share, 1.0)
-        self.packets = np.maximum(segments.packets * share, 1.0)
-        self.peers = np.maximum(segments.flows * share, 2.0)
+        self.bytes = np.maximum(segments.so_far[:, BYTES] * share, 1.0)
+        self.packets = np.maximum(segments.so_far[:, PACKETS] * share, 1.0)
+        self.peers = np.maximum(segments.so_far[:, FLOWS] * share, 2.0)
 
 
 def _may_matter(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from flowsleuth.aggregate.budget import SeriesBudget
 from flowsleuth.aggregate.digest import Digest, Segments
 from flowsleuth.aggregate.grouping import first_within, group, hash_more, sums_by
-from flowsleuth.aggregate.rows import BYTES, CODE_BITS, PACKETS, PROTOCOLS
+from flowsleuth.aggregate.rows import BYTES, CODE_BITS, FLOWS, PACKETS, PROTOCOLS
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -95,7 +95,7 @@ class Folder:
         segment = digest.segments.find(c.key)
         n = len(digest.segments.window)
         chosen = first_within(segment, c.sums[:, BYTES], self.limits.by_bytes, n)
-        shares = _share(c.sums[:, BYTES][chosen], digest.segments.so_far[segment[chosen]])
+        shares = _share(c.sums[:, BYTES][chosen], digest.segments.so_far[segment[chosen], BYTES])
         return chosen[
             self._admit("conversations", c.hash[chosen], shares, c.key[chosen], c.host_hash[chosen])
         ]
@@ -115,7 +115,7 @@ class Folder:
         chosen = self._largest(digest.segments, segment, t.sums[hopeful], t.peers[hopeful])
         of, at = segment[chosen], hopeful[chosen]
         # One long record must not become a point in each of 1500 windows that it touches lightly.
-        by_bytes = _share(t.sums[:, BYTES][at], digest.segments.so_far[of])
+        by_bytes = _share(t.sums[:, BYTES][at], digest.segments.so_far[of, BYTES])
         worth = t.fresh[at] | (by_bytes >= self.limits.share)
         of, at = of[worth], at[worth]
         shares = _largest_share(digest.segments, of, t.sums[at], t.peers[at])
@@ -148,7 +148,8 @@ class Folder:
         first = at[groups.first]
         sums = groups.sum(t.sums[at])
         all_of_it = _sum_by_host(digest, first)
-        shares = _share(all_of_it, digest.segments.so_far[digest.segments.find(t.key[first])])
+        segment = digest.segments.find(t.key[first])
+        shares = _share(all_of_it, digest.segments.so_far[segment, BYTES])
         protocol = (t.key[first] & _CODE) % PROTOCOLS
         keys = hash_more(t.host_hash[first], protocol)
         admitted = self._admit("address_other", keys, shares, t.key[first])
@@ -173,7 +174,8 @@ class Folder:
         left = p.sums - _matched(p.key, p.port, t.key[at], t.port[at], t.sums[at])
         used = np.flatnonzero(left.any(axis=1))
         key, port = p.key[used], p.port[used]
-        shares = _share(p.sums[:, BYTES][used], digest.segments.so_far[digest.segments.find(key)])
+        segment = digest.segments.find(key)
+        shares = _share(p.sums[:, BYTES][used], digest.segments.so_far[segment, BYTES])
         keys = hash_more(self._scope(key), port)
         chosen = self._admit("port_other", keys, shares, key)
         n = int(np.count_nonzero(chosen))
@@ -274,9 +276,9 @@ def _largest_share(segments: Segments, segment: Ints, sums: Ints, peers: Ints) -
     """Return the largest of a key's shares: of bytes, of packets, of peers among flows."""
     shares: Floats = np.maximum.reduce(
         [
-            _share(sums[:, BYTES], segments.so_far[segment]),
-            _share(sums[:, PACKETS], segments.packets[segment]),
-            np.where(peers > 1, _share(peers, segments.flows[segment]), 0.0),
+            _share(sums[:, BYTES], segments.so_far[segment, BYTES]),
+            _share(sums[:, PACKETS], segments.so_far[segment, PACKETS]),
+            np.where(peers > 1, _share(peers, segments.so_far[segment, FLOWS]), 0.0),
         ]
     )
     return shares

@@ -17,6 +17,9 @@ Ints = npt.NDArray[np.int64]
 
 SECOND = 1_000_000_000
 
+MAX_WORKERS = 8
+"""Workers of one ingester: what `live_stamp` has room for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -37,10 +40,10 @@ class Stamp:
 def live_stamp(flush_ns: int, worker: int, born: int) -> Stamp:
     """Return the stamp of a flush of `collect` at this time of the clock.
 
-    Milliseconds modulo 125 000 s (34.7 h, longer than any window is remembered) times eight
-    workers stay below a second; no two flushes of a worker happen in one millisecond.
+    Milliseconds modulo 125 000 s (34.7 h, longer than any window is remembered) times MAX_WORKERS
+    stay below a second; no two flushes of a worker happen in one millisecond.
     """
-    late = 8 + (flush_ns // 1_000_000 % 124_999_999) * 8 + worker
+    late = MAX_WORKERS * (1 + flush_ns // 1_000_000 % 124_999_999) + worker
     return Stamp(first=worker, late=late, born=born)
 
 
@@ -55,7 +58,7 @@ class Stamps:
 
     def __init__(self) -> None:
         self._written: dict[int, int] = {}
-        self._bytes: dict[int, tuple[Ints, Ints]] = {}
+        self._sums: dict[int, tuple[Ints, Ints]] = {}
         self.newest = -(2**62)
 
     def offsets(self, windows: Ints, stamp: Stamp) -> Ints:
@@ -77,10 +80,10 @@ class Stamps:
         return seen[inverse]
 
     def so_far(self, segments: Segments) -> Ints:
-        """Return the bytes of each segment in its window, what was written before included."""
-        total = segments.bytes.copy()
+        """Return Segments.so_far: what each segment holds and held in earlier flushes."""
+        total = _sums(segments)
         for window in np.unique(segments.window):
-            earlier = self._bytes.get(int(window))
+            earlier = self._sums.get(int(window))
             if earlier is not None:
                 at = np.flatnonzero(segments.window == window)
                 place = np.searchsorted(earlier[0], segments.place[at])
@@ -91,19 +94,20 @@ class Stamps:
 
     def remember(self, segments: Segments) -> None:
         """Add what these segments held to their windows' totals."""
+        held = _sums(segments)
         edges = np.flatnonzero(np.diff(segments.window)) + 1
         for at in np.split(np.arange(len(segments.window)), edges):
             window = int(segments.window[at[0]])
-            places, sums = segments.place[at], segments.bytes[at]
-            earlier = self._bytes.get(window)
+            places, sums = segments.place[at], held[at]
+            earlier = self._sums.get(window)
             if earlier is not None:
                 joined, inverse = np.unique(
                     np.concatenate((earlier[0], places)), return_inverse=True
                 )
-                total = np.zeros(len(joined), np.int64)
+                total = np.zeros((len(joined), 3), np.int64)
                 np.add.at(total, inverse, np.concatenate((earlier[1], sums)))
                 places, sums = joined, total
-            self._bytes[window] = (places, sums)
+            self._sums[window] = (places, sums)
 
     def mark(self, windows: Ints) -> None:
         """Note that these windows have been written once more."""
@@ -115,4 +119,8 @@ class Stamps:
         """Drop what is remembered of windows before this one."""
         for window in [w for w in self._written if w < before]:
             del self._written[window]
-            self._bytes.pop(window, None)
+            self._sums.pop(window, None)
+
+
+def _sums(segments: Segments) -> Ints:
+    return np.stack((segments.bytes, segments.packets, segments.flows), axis=1)

@@ -213,6 +213,7 @@ class Tables:
                 "clock_skew_ms": observed.clock_skew_ms,
                 "export_lag_s": observed.export_lag_s,
                 "active_timeout_s": observed.active_timeout_s,
+                "duplicate_share": observed.duplicate_share,
             },
             self._times(windows, offset_of),
         )

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowsleuth.aggregate.accumulator import Accumulator
+from flowsleuth.aggregate.duplicates import Duplicates
 from flowsleuth.aggregate.grouping import Weights
 from flowsleuth.enrich.enricher import Records
 
@@ -52,17 +53,19 @@ class Observed:
     clock_skew_ms: npt.NDArray[np.float64]
     export_lag_s: npt.NDArray[np.float64]
     active_timeout_s: npt.NDArray[np.float64]
+    duplicate_share: npt.NDArray[np.float64]
 
 
 class Trust:
-    """Counters and gauges of all streams."""
+    """Counters and gauges of all streams. held_windows: how many may be open at once."""
 
-    def __init__(self, window_ns: int) -> None:
+    def __init__(self, window_ns: int, held_windows: int) -> None:
         self.window_ns = window_ns
         self._counters = Accumulator(len(COUNTERS))
         self._skews: list[tuple[Ints, Ints, Ints]] = []
         self._lags = Percentile()
         self._durations = Percentile()
+        self._duplicates = Duplicates(window_ns, held_windows)
 
     def datagrams(
         self,
@@ -93,7 +96,11 @@ class Trust:
             self._counters.add(window, stream.astype(np.int64), Weights(columns))
 
     def observe(self, records: Records) -> None:
-        """Look at some records: how late they came, and how long the long ones lasted."""
+        """Look at some records: how late they came, how long the long ones lasted, who has twins.
+
+        Their times have been judged.
+        """
+        self._duplicates.add(records)
         step = max(1, len(records) // _SAMPLE)
         good = records.dated[::step] & ~records.redated[::step]
         stream = records.stream[::step][good]
@@ -115,7 +122,12 @@ class Trust:
             windows,
             streams,
             sums,
-            Observed(skew, lags, self._durations.take_before(window, windows, streams)),
+            Observed(
+                skew,
+                lags,
+                self._durations.take_before(window, windows, streams),
+                self._duplicates.take_before(window, windows, streams),
+            ),
         )
 
     def _median_skews(self, window: int, windows: Ints, streams: Ints) -> npt.NDArray[np.float64]:

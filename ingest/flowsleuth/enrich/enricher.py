@@ -33,7 +33,8 @@ class Records:
     src_network, dst_network: int32, index of the network or NO_NETWORK.
     protocol, src_port, dst_port: uint16. port: uint16, the service port, where `decided`.
     bytes, packets: int64, after sampling. syn_only: bool. in_if, out_if: uint32.
-    stream: int32. start_ns, end_ns, received_ns, export_ns: int64. dated, redated: bool.
+    flow_direction: uint8, as in Flows. stream: int32.
+    start_ns, end_ns, received_ns, export_ns: int64. dated, redated: bool.
     """
 
     family: int
@@ -51,6 +52,7 @@ class Records:
     syn_only: npt.NDArray[np.bool_]
     in_if: npt.NDArray[np.uint32]
     out_if: npt.NDArray[np.uint32]
+    flow_direction: npt.NDArray[np.uint8]
     stream: npt.NDArray[np.int32]
     start_ns: npt.NDArray[np.int64]
     end_ns: npt.NDArray[np.int64]
@@ -166,6 +168,7 @@ class Enricher:
             syn_only=(flags & (_SYN | _ACK) == _SYN) & (flows.protocol == _TCP),
             in_if=flows.in_if,
             out_if=flows.out_if,
+            flow_direction=flows.flow_direction,
             stream=flows.stream,
             start_ns=flows.start_ns,
             end_ns=flows.end_ns,

@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from flowsleuth.aggregate.stamps import Stamp, live_stamp
+from flowsleuth.aggregate.stamps import MAX_WORKERS, Stamp, live_stamp
 from flowsleuth.config import Config
 from flowsleuth.pipeline.health import Health, resident_bytes, summary_line
 from flowsleuth.pipeline.pipeline import Pipeline
@@ -53,7 +53,7 @@ GAUGES = ("queue", "spool")
 
 
 class Collector:
-    """One ingester. clock: ns since the epoch."""
+    """One ingester, or one of its workers. clock: ns since the epoch."""
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Collector:
         writer: InfluxWriter,
         state: State,
         clock: Callable[[], int] = time.time_ns,
+        worker: int = 0,
     ) -> None:
         self._config = config
         self._receiver = receiver
@@ -70,6 +71,7 @@ class Collector:
         self._writer = writer
         self._state = state
         self._clock = clock
+        self._worker = worker
         self._stopping = False
         self._health = Health()
         self._tags = {"ingester": config.ingester}
@@ -78,6 +80,7 @@ class Collector:
         self._closed_until = self._due(self._started_ns)
         self._born = self._started_ns // config.window_ns + 1
         self._bugs = 0
+        pipeline.aggregator.early_stamp = self._stamp
         self._malformed = self._missing_template = 0
         self._reported: dict[str, float] = {}
         self._report_at = self._started_ns + MINUTE_NS
@@ -97,15 +100,17 @@ class Collector:
         while self._take(0):
             pass
         self._submit(self._pipeline.finish(self._stamp()))
-        self._submit([self._health.point(self._totals(), self._clock())])
+        self._submit([self._health.point(self._totals(), self._own(self._clock()))])
         self.event("stop", f"ingester {self._config.ingester} stops")
         self._save()
         self._writer.close()
         self._report(last=True)
 
     def event(self, kind: str, text: str) -> None:
-        """Write a point of the measurement `events`."""
+        """Write a point of the measurement `events`: of several workers, the first one does."""
         log.info(text)
+        if self._worker:
+            return
         at = np.array([self._clock()], np.int64)
         self._submit([Table("events", {"kind": [kind]}, {"text": [text]}, at)])
 
@@ -125,8 +130,8 @@ class Collector:
         self._missing_template += int(decoded.counts["missing_template"].sum())
         for problem in decoded.problems[:1]:
             log.debug("malformed: %s", problem)
-        if self._pipeline.aggregator.crowded:
-            self._submit(self._pipeline.relieve(self._stamp()))
+        if early := self._pipeline.take_early():
+            self._submit(early)
         return True
 
     def _due(self, now_ns: int) -> int:
@@ -140,13 +145,17 @@ class Collector:
             return
         self._closed_until = until
         flushed = list(self._pipeline.flush(until, self._stamp()))
-        self._submit([*flushed, self._health.point(self._totals(), now)])
+        self._submit([*flushed, self._health.point(self._totals(), self._own(now))])
         self._save()
 
     def _stamp(self) -> Stamp:
         """Return a stamp that no other flush of this ingester has or had."""
         self._flushed_ns = max(self._clock(), self._flushed_ns + 1_000_000)
-        return live_stamp(self._flushed_ns, 0, self._born)
+        return live_stamp(self._flushed_ns, self._worker, self._born)
+
+    def _own(self, now_ns: int) -> int:
+        """Return a time that no other worker writes a point of the same series at."""
+        return now_ns - now_ns % MAX_WORKERS + self._worker
 
     def _submit(self, tables: Iterable[Table]) -> None:
         """Hand tables to the writer; with a spool they survive together, or not at all."""

@@ -26,13 +26,14 @@ def points(pipeline: Pipeline, batches: Iterable[Datagrams]) -> Iterator[list[Ta
             continue
         if stamp is None:
             stamp = file_stamp(_hash(batch))
+            pipeline.aggregator.early_stamp = lambda made=stamp: made
         decoded = pipeline.feed(batch)
         newest = max(newest, int(np.max(decoded.received_ns, initial=0)))
         until = (newest - config.accepted_age_ns) // config.window_ns
         tables = []
         if until > written_until:
             tables, written_until = pipeline.flush(until, stamp), until
-        tables += pipeline.relieve(stamp)
+        tables += pipeline.take_early()
         if tables:
             yield tables
     if stamp is not None:

@@ -86,13 +86,9 @@ class Pipeline:
         )
         return self.aggregator.flush(until, stamp, gauges)
 
-    def relieve(self, stamp: Stamp) -> list[Table]:
-        """Write the oldest windows early, as long as there are too many rows in memory."""
-        tables: list[Table] = []
-        while self.aggregator.crowded:
-            self.aggregator.counters.written_early += 1
-            tables += self.flush(self.aggregator.oldest_half(), stamp)
-        return tables
+    def take_early(self) -> list[Table]:
+        """Return what had to be written before its time because memory was full."""
+        return self.aggregator.take_early()
 
     def finish(self, stamp: Stamp) -> list[Table]:
         """Write everything that there is."""

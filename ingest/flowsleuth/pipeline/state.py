@@ -7,6 +7,7 @@ moment. A damaged one is named, set aside, and the ingester starts without.
 import json
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,41 @@ log = logging.getLogger(__name__)
 VERSION = 1
 """Goes up when the file's shape changes; another version's file is set aside like a damaged one."""
 
+Kept = dict[str, Any]
+"""What is in the file: `decoder` and `budget`, each as its own room exports it."""
+
 LARGEST = 256 * 2**20
 """A file beyond this is not one of ours."""
 
 
 class State:
-    """The state file of one ingester; without a directory nothing is kept."""
+    """The state file of one ingester or worker; without a directory nothing is kept."""
 
-    def __init__(self, directory: str | None, ingester: str) -> None:
-        self._path = Path(directory) / f"{ingester}.state.json" if directory else None
+    def __init__(self, directory: str | None, name: str) -> None:
+        self._path = Path(directory) / f"{name}.state.json" if directory else None
 
     def load(self, pipeline: Pipeline) -> None:
         """Give the pipeline what was kept; raises ServiceError if the directory cannot be used."""
+
+        def take(kept: Kept) -> None:
+            pipeline.decoder.import_state(kept["decoder"])
+            pipeline.aggregator.budget.import_state(kept["budget"])
+
+        self.read(take)
+
+    def read(self, take: Callable[[Kept], None]) -> bool:
+        """Have `take` take what was kept; return whether it did.
+
+        A file that it raises ValueError, KeyError or TypeError for is set aside as damaged. Raises
+        ServiceError if the directory cannot be used.
+        """
         if self._path is None:
-            return
+            return False
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if not self._path.exists():
-                return
-            kept = _read(self._path)
-            pipeline.decoder.import_state(kept["decoder"])
-            pipeline.aggregator.budget.import_state(kept["budget"])
+                return False
+            take(_read(self._path))
         except OSError as error:
             raise ServiceError(
                 f"{error.filename or self._path}: {error.strerror}; "
@@ -48,20 +63,36 @@ class State:
             aside = self._path.with_suffix(".damaged")
             self._path.replace(aside)
             log.warning("%s is damaged (%s): set aside as %s", self._path, error, aside)
+            return False
+        return True
 
     def save(self, pipeline: Pipeline) -> None:
         """Keep the pipeline's state; what goes wrong is logged, since traffic goes on."""
         if self._path is None:
             return
-        kept = {
-            "version": VERSION,
-            "decoder": pipeline.decoder.export_state(),
-            "budget": pipeline.aggregator.budget.export_state(),
-        }
+        decoder, budget = pipeline.decoder, pipeline.aggregator.budget
+        self.write({"decoder": decoder.export_state(), "budget": budget.export_state()})
+
+    def written_ns(self) -> int | None:
+        """Return when the file was written, None where there is none."""
+        try:
+            return self._path.stat().st_mtime_ns if self._path is not None else None
+        except FileNotFoundError:
+            return None
+
+    def remove(self) -> None:
+        """Remove the file, if there is one."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def write(self, kept: Kept) -> None:
+        """Keep this; what goes wrong is logged."""
+        if self._path is None:
+            return
         beside = self._path.with_suffix(".new")
         try:
             with beside.open("w", encoding="utf-8") as file:
-                json.dump(kept, file)
+                json.dump({"version": VERSION, **kept}, file)
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(self._path)
@@ -69,11 +100,11 @@ class State:
             log.warning("%s: %s: the state is not kept", self._path, error.strerror)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Kept:
     """Read a state file; raises ValueError where it is none of this version."""
     if path.stat().st_size > LARGEST:
         raise ValueError(f"larger than {LARGEST} bytes")
-    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    kept: Kept = json.loads(path.read_text(encoding="utf-8"))
     if kept["version"] != VERSION:
         raise ValueError(f"version {kept['version']} instead of {VERSION}")
     return kept

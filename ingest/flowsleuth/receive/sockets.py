@@ -28,6 +28,14 @@ class Buffer:
     obtained: int
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A socket that is bound already, and the kernel's drops there that were counted before."""
+
+    sock: socket.socket
+    dropped: int
+
+
 def listen_text(host: str, port: int) -> str:
     """Write an endpoint as the configuration has it."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 
 from flowsleuth.receive.datagrams import Datagrams, Sources
 from flowsleuth.receive.rows import Rows
-from flowsleuth.receive.sockets import Buffer, bind_all, kernel_drops, widen
+from flowsleuth.receive.sockets import Bound, Buffer, bind_all, kernel_drops, widen
 
 RECEIVE_BUFFER = 16 * 1024 * 1024
 """Bytes of kernel buffer to ask for: some 0.3 s at 40 000 datagrams/s (shared/speed.md)."""
@@ -70,9 +70,14 @@ class UdpReceiver:
         batch_seconds: float = BATCH_SECONDS,
         queue: int = QUEUE,
         one_by_one: bool = False,
+        bound: Sequence[Bound] = (),
     ) -> None:
-        """Remember what to do; nothing is opened before `start`. Port 0 takes a free port."""
+        """Remember what to do; nothing is opened before `start`. Port 0 takes a free port.
+
+        bound: sockets to receive on instead of binding any to `listen`.
+        """
         self._listen = tuple(listen)
+        self._given = tuple(bound)
         self._receive_buffer = receive_buffer
         self._batch_seconds = batch_seconds
         self._rows = Rows(batch, sources, one_by_one=one_by_one)
@@ -91,7 +96,11 @@ class UdpReceiver:
 
     def start(self) -> None:
         """Bind and begin to receive; raises ConfigError or ServiceError (see `bind_all`)."""
-        self._sockets = bind_all(self._listen)
+        if self._given:
+            self._sockets = [given.sock for given in self._given]
+            self._dropped = {given.sock.fileno(): given.dropped for given in self._given}
+        else:
+            self._sockets = bind_all(self._listen)
         self._buffers = tuple(widen(sock, self._receive_buffer) for sock in self._sockets)
         self._thread.start()
 

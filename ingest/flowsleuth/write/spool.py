@@ -221,11 +221,20 @@ class Spool:
         self._lock.close()
 
 
-def open_spool(config: Config) -> Spool | None:
-    """Return the spool of an ingester, None without a state_dir; raises ServiceError."""
+def spool_folder(state_dir: Path, name: str) -> Path:
+    """Return where the spool of an ingester or worker is."""
+    return state_dir / f"spool-{name}"
+
+
+def open_spool(config: Config, name: str = "") -> Spool | None:
+    """Return the spool of an ingester, None without a state_dir; raises ServiceError.
+
+    name: of whom the spool is, if not the ingester's (a worker's).
+    """
     if config.state_dir is None:
         return None
-    return Spool(Path(config.state_dir) / f"spool-{config.ingester}", config.spool)
+    folder = spool_folder(Path(config.state_dir), name or config.ingester)
+    return Spool(folder, config.spool)
 
 
 def _size(batches: Sequence[Packed]) -> int:
