@@ -182,7 +182,8 @@ MEASUREMENTS: tuple[Measurement, ...] = (
             _gauge("receive_buffer", "bytes", "obtained for the sockets"),
             _gauge("rss", "bytes", "resident memory"),
         ),
-        "The ingester's own health.",
+        "The ingester's own health. Each of several workers writes a point of its own in a window: "
+        "there, add gauges up, but take the largest of `write_seconds` and `admission_bar`.",
     ),
     Measurement(
         "events",

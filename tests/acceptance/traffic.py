@@ -5,7 +5,7 @@ version can carry (ms, and in v9 whole seconds in the header).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 import numpy as np
@@ -38,8 +38,12 @@ class Traffic:
         """Return the datagrams whose receipts (ns) are chosen."""
         rows = np.flatnonzero(chosen(self.datagrams.received_ns))
         d = self.datagrams
-        return Datagrams(
-            d.data, d.start[rows], d.length[rows], d.source[rows], d.received_ns[rows], d.sources
+        return replace(
+            d,
+            start=d.start[rows],
+            length=d.length[rows],
+            source=d.source[rows],
+            received_ns=d.received_ns[rows],
         )
 
 

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowsleuth.aggregate.aggregator import Settings
-from flowsleuth.aggregate.interfaces import OTHER_INTERFACE, SMALL, Interfaces
+from flowsleuth.aggregate.interfaces import (
+    NO_INTERFACE,
+    OTHER_INTERFACE,
+    SMALL,
+    STREAMS,
+    Interfaces,
+)
 from flowsleuth.aggregate.naming import addresses
 from flowsleuth.aggregate.rows import halves
 from flowsleuth.aggregate.stamps import Stamp
@@ -21,7 +27,8 @@ from .traffic import NOW, record
 IF_INDEX = st.one_of(
     st.integers(1, 20), st.sampled_from([SMALL - 2, SMALL - 1, SMALL, 2**31, 2**32 - 1])
 )
-BATCHES = st.lists(st.lists(st.tuples(st.integers(0, 3), IF_INDEX), max_size=20), max_size=4)
+STREAM = st.one_of(st.integers(0, 3), st.sampled_from([STREAMS - 1, STREAMS, 5 * STREAMS]))
+BATCHES = st.lists(st.lists(st.tuples(STREAM, IF_INDEX), max_size=20), max_size=4)
 
 
 def numbers(interfaces, pairs):
@@ -34,6 +41,19 @@ def test_a_number_stands_for_one_interface_for_good(batches):
     interfaces = Interfaces(100)
     for pairs in batches:
         assert [interfaces.table[n] for n in numbers(interfaces, pairs)] == pairs
+
+
+def test_what_names_no_interface_has_the_number_0_whatever_the_stream():
+    interfaces = Interfaces(3)
+    streams = (0, 1, STREAMS - 1, STREAMS, 2 * STREAMS)
+    assert numbers(interfaces, [(stream, NO_INTERFACE) for stream in streams]) == [0] * 5
+    assert numbers(interfaces, [(STREAMS, 7), (STREAMS, NO_INTERFACE)]) == [1, 0]
+
+
+def test_a_flood_of_forged_exporters_gets_no_more_tables():
+    interfaces = Interfaces(3)
+    numbers(interfaces, [(stream, 1) for stream in range(STREAMS - 3, STREAMS + 500)])
+    assert len(interfaces._small) == STREAMS
 
 
 def test_beyond_the_limit_the_interfaces_of_an_exporter_are_other():

@@ -3,14 +3,15 @@
 from collections import defaultdict
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowsleuth.aggregate.aggregator import Settings
+from flowsleuth.aggregate.aggregator import Settings, portions
 from flowsleuth.aggregate.rows import CODE_BITS, Rows, Store
 
 from .driving import Driven
-from .traffic import NOW, SECOND, record
+from .traffic import NOW, SECOND, flows_of, record
 
 
 def rows_of(listed, family=4):
@@ -133,3 +134,51 @@ def test_a_crowded_aggregator_is_relieved_window_by_window_and_loses_nothing():
     traffic = [p for p in points if p["measurement"] == "traffic"]
     assert len(traffic) == 5
     assert {p["bytes"] for p in traffic} == {sum(range(1000, 1050))}
+
+
+def long_flows(count):
+    """Flows of an hour each: 61 cells."""
+    return [
+        record(src=f"10.1.0.{i}", start_ns=NOW - 3600 * SECOND, end_ns=NOW, bytes=10**6 + i)
+        for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize("most", [1, 61, 100, 305, 400_000])
+def test_cells_are_made_in_portions_and_come_out_the_same(monkeypatch, most):
+    expected = Driven()
+    expected.add(long_flows(10))
+    monkeypatch.setattr("flowsleuth.aggregate.aggregator.MOST_CELLS", most)
+    driven = Driven()
+    driven.add(long_flows(10))
+    assert sorted(map(str, driven.flush())) == sorted(map(str, expected.flush()))
+
+
+def test_a_portion_has_no_more_cells_than_are_made_at_once(monkeypatch):
+    monkeypatch.setattr("flowsleuth.aggregate.aggregator.MOST_CELLS", 200)
+    enriched, _ = Driven().enricher.enrich(flows_of(long_flows(20)), {})
+    parts = list(portions(enriched, 60 * SECOND))
+    assert all(len(part) * 61 <= 200 + 61 for part in parts)
+    assert sum(map(len, parts)) == 20
+
+
+def test_records_of_which_none_counts_leave_no_trace():
+    driven = Driven()
+    flows = flows_of([record(), record()])
+    flows.counts[:] = False
+    driven.aggregator.add(driven.enricher.enrich(flows, {})[0])
+    assert driven.aggregator.held == 0
+    assert driven.flush() == []
+
+
+def test_windows_far_apart_have_their_segments():
+    """By an exporter's clock gone mad in a capture, or two captures of different years."""
+    driven = Driven()
+    years = [NOW - year * 365 * 86_400 * SECOND for year in (0, 1, 50)]
+    names = ("start_ns", "end_ns", "received_ns", "export_ns")
+    driven.add([record(bytes=7, **dict.fromkeys(names, at)) for at in years])
+    points = driven.flush()
+    for measurement in ("traffic", "talkers", "hosts", "conversations", "heavy"):
+        found = {p["time"]: p["bytes"] for p in points if p["measurement"] == measurement}
+        window = 3600 * SECOND if measurement == "heavy" else 60 * SECOND
+        assert found == {at // window * window: 7 for at in years}

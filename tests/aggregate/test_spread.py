@@ -33,7 +33,7 @@ def test_cells_equal_the_reference_and_add_up(flows, window_ns):
     octets = np.array([f[2] for f in flows], np.int64)
     packets = np.array([f[3] for f in flows], np.int64)
     got = spread(start, end, octets, packets, window_ns)
-    record = np.arange(len(flows)) if got.record is None else got.record
+    record = got.of(np.arange(len(flows)))
     found = sorted(
         zip(
             record.tolist(),

@@ -121,4 +121,4 @@ def test_heavy_is_judged_on_the_window_so_far():
         for p in driven.flush(stamp=Stamp(0, 9))
         if p["measurement"] == "talkers"
     }
-    assert talkers == {("10.1.0.51", "443"): 2 * 10**7, ("other", "other"): 10**6}
+    assert talkers == {("10.1.0.51", "443"): 2 * 10**7, ("other", "443"): 10**6}

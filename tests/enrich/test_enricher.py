@@ -84,11 +84,13 @@ def test_counts_are_multiplied_exactly_or_implausible(drawn):
         (1000, 7, 3, [2333]),
         (2**52 + 1, 2**20 + 1, 2**20, [2**52 + 2**32 + 1]),
         (0, 2**60, 1, [0]),
+        (2**54 - 1, 1, 2, [2**53 - 1]),
+        (2**54, 1, 2, []),
         (2**62, 2**62, 1, []),
     ],
 )
 def test_bytes_by_rate(octets, num, den, expected):
-    flows = flows_of([record(bytes=0)])
+    flows = flows_of([record(packets=0)])
     flows.bytes[0], flows.rate_num[0], flows.rate_den[0] = octets, num, den
     records, noted = ENRICHER.enrich(flows, {})
     assert records.bytes.tolist() == expected

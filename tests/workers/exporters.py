@@ -7,6 +7,7 @@ worker that got only the other ports could decode nothing.
 import random
 import socket
 import time
+from typing import Self
 
 from decode import wire
 
@@ -62,7 +63,7 @@ class Exporters(list[Exporter]):
     def __init__(self, port: int) -> None:
         super().__init__(Exporter(number, port) for number in range(2, 10))
 
-    def __enter__(self) -> "Exporters":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -31,6 +31,7 @@ from flowsleuth.aggregate.rows import (
     PROTOCOLS,
     TRANSIT,
     Store,
+    network_ends,
     rows_of,
 )
 from flowsleuth.aggregate.service_port import PortCounts
@@ -319,10 +320,9 @@ def portions(records: Records, window_ns: int) -> Iterator[Records]:
 
 
 _BY_ENDS = np.array([TRANSIT, IN, OUT, INTERNAL], np.int64) * PROTOCOLS
-"""Code of the direction by which ends are in a network: none, destination, source, both."""
+"""Code of the direction by `network_ends`, for what counts once whatever networks there are."""
 
 
 def _profile_code(records: Records) -> Ints:
     """Direction and protocol of a record that counts once: `out` or `in` if one end is in any."""
-    ends = (records.src_network >= 0).view(np.uint8) * 2 + (records.dst_network >= 0)
-    return _BY_ENDS.take(ends) + records.protocol
+    return _BY_ENDS.take(network_ends(records)) + records.protocol

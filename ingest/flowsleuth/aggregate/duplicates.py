@@ -220,12 +220,10 @@ def _marks(records: Records) -> Marks:
         return (hash_rows(ends) >> np.uint64(32)).astype(np.uint32)
     mixed: Marks = records.src * np.uint32(0x9E3779B1)
     mixed += records.dst * np.uint32(0x85EBCA77)
-    mixed ^= mixed >> np.uint32(15)
     ports *= np.uint32(0xC2B2AE3D)
     mixed += ports
-    mixed *= np.uint32(0x27D4EB2F)
     mixed ^= mixed >> np.uint32(15)
-    mixed *= np.uint32(0x165667B1)
+    mixed *= np.uint32(0x27D4EB2F)
     return mixed
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from flowsleuth.aggregate.grouping import group
+from flowsleuth.aggregate.grouping import group, number_dense
 from flowsleuth.aggregate.spread import Cells
 from flowsleuth.decode.flows import MAPPED_PREFIX
 from flowsleuth.enrich.enricher import Records
@@ -115,22 +115,35 @@ def halves(ends: Ends) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
     return ends[:, 0], ends[:, 1]
 
 
+_BY_ENDS = np.array([TRANSIT, IN, OUT, INTERNAL], np.int64)
+"""Direction by `network_ends`; of two different networks the first row is OUT, the second IN."""
+
+
+def network_ends(records: Records) -> npt.NDArray[np.uint8]:
+    """Say which ends are in a network: 0 none, 1 the destination, 2 the source, 3 both."""
+    src, dst = (records.src_network >= 0).view(np.uint8), (records.dst_network >= 0).view(np.uint8)
+    return src * np.uint8(2) + dst
+
+
 def rows_of(records: Records, cells: Cells, fresh: npt.NDArray[np.bool_], unassigned: int) -> Rows:
     """Make the rows of records cut into cells; unassigned: the index that stands for no network.
 
     fresh: bool (c,), per cell.
     """
-    inside_src, inside_dst = records.src_network >= 0, records.dst_network >= 0
-    same = records.src_network == records.dst_network
-    use_dst = inside_dst & ~inside_src
+    ends = network_ends(records)
+    use_dst = ends == 1
     network = np.where(use_dst, records.dst_network, records.src_network).astype(np.int64)
-    direction = np.where(
-        inside_src, np.where(same, INTERNAL, OUT), np.where(inside_dst, IN, TRANSIT)
-    )
     network[network < 0] = unassigned
+    direction = _BY_ENDS.take(ends)
+    inside = np.flatnonzero(ends == 3)
+    crossing = inside[records.src_network[inside] != records.dst_network[inside]]
+    direction[crossing] = OUT
     protocol = records.protocol.astype(np.int64)
     first_code = code(network, direction, protocol)
-    chosen = use_dst if records.family == 4 else use_dst[:, None]
+    address, peer = records.src, records.dst
+    if use_dst.any():
+        chosen = use_dst if records.family == 4 else use_dst[:, None]
+        address, peer = np.where(chosen, peer, address), np.where(chosen, address, peer)
     values = np.empty((len(cells.window), 4), np.int64)
     values[:, BYTES], values[:, PACKETS], values[:, FLOWS] = cells.bytes, cells.packets, cells.flows
     values[:, SYN_ONLY] = np.where(cells.of(records.syn_only), cells.flows, 0)
@@ -140,15 +153,16 @@ def rows_of(records: Records, cells: Cells, fresh: npt.NDArray[np.bool_], unassi
         records.family,
         window | cells.of(first_code),
         port,
-        cells.of(np.where(chosen, records.dst, records.src)),
-        cells.of(np.where(chosen, records.src, records.dst)),
+        cells.of(address),
+        cells.of(peer),
         values,
         fresh,
     )
-    crossing = inside_src & inside_dst & ~same
-    if not crossing.any():
+    if not len(crossing):
         return first
-    at = np.flatnonzero(cells.of(crossing))
+    crosses = np.zeros(len(records), bool)
+    crosses[crossing] = True
+    at = np.flatnonzero(cells.of(crosses))
     second_code = code(records.dst_network.astype(np.int64), IN, protocol)
     second = Rows(
         records.family,
@@ -203,8 +217,11 @@ class Store:
 
     def oldest_half(self) -> int:
         """Return the window below which about half of the rows lie (at least the oldest one)."""
-        windows = np.sort(np.concatenate([chunk.key >> CODE_BITS for chunk in self._chunks]))
-        return max(int(windows[len(windows) // 2]), int(windows[0]) + 1)
+        windows = np.concatenate([chunk.key >> CODE_BITS for chunk in self._chunks])
+        distinct, numbers = number_dense(windows)
+        below = np.cumsum(np.bincount(numbers))
+        half = int(np.searchsorted(below, len(windows) // 2, side="right"))
+        return int(distinct[max(half, 1)]) if len(distinct) > 1 else int(distinct[0]) + 1
 
     def take_before(self, window: int) -> list[Rows]:
         """Remove and return the rows of windows before this one, one `Rows` for each family."""
@@ -222,6 +239,7 @@ class Store:
                 kept.append(chunk)
         self._chunks = kept
         self._size = sum(map(len, kept))
+        self._merge_at = self.capacity
         return [Rows.join(taken[family]) for family in sorted(taken)]
 
     def _merge(self) -> None:

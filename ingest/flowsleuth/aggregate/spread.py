@@ -17,13 +17,13 @@ _T = TypeVar("_T", bound=np.generic)
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """The c cells of n records: which record (None: cell i is record i), window and shares.
+    """The c cells of n records: the first of each record in their order, then all further ones.
 
-    record: int64 (c,) or None; window: int64 (c,), whole multiples of the window's length since
-    the epoch; bytes, packets, flows: int64 (c,).
+    extra: int64 (c - n,), the records of the further cells; window: int64 (c,), whole multiples of
+    the window's length since the epoch; bytes, packets, flows: int64 (c,).
     """
 
-    record: Ints | None
+    extra: Ints
     window: Ints
     bytes: Ints
     packets: Ints
@@ -31,7 +31,9 @@ class Cells:
 
     def of(self, column: npt.NDArray[_T]) -> npt.NDArray[_T]:
         """Return a record's value for each of its cells."""
-        return column if self.record is None else column[self.record]
+        if not len(self.extra):
+            return column
+        return np.concatenate((column, column.take(self.extra, axis=0)))
 
 
 def floor_share(value: Ints, part: Ints, whole: Ints) -> Ints:
@@ -48,25 +50,29 @@ def spread(start_ns: Ints, end_ns: Ints, octets: Ints, packets: Ints, window_ns:
     A flow counts (flows = 1) in the window that holds its end.
     """
     last = end_ns // window_ns
-    first = start_ns // window_ns
-    long = np.flatnonzero(first < last)
+    window = start_ns // window_ns
+    long = np.flatnonzero(window < last)
     ones = np.ones(len(last), np.int64)
     if not len(long):
-        return Cells(None, last, octets, packets, ones)
-    cuts = _cut(long, start_ns, end_ns, octets, packets, window_ns)
-    short = np.flatnonzero(first >= last)
-    return Cells(
-        np.concatenate((short, cuts[0])),
-        np.concatenate((last[short], cuts[1])),
-        np.concatenate((octets[short], cuts[2])),
-        np.concatenate((packets[short], cuts[3])),
-        np.concatenate((ones[short], cuts[4])),
-    )
+        return Cells(long, last, octets, packets, ones)
+    record, *cut = _cut(long, start_ns, end_ns, octets, packets, window_ns)
+    first = np.flatnonzero(np.diff(record, prepend=-1))
+    further = np.ones(len(record), bool)
+    further[first] = False
+    window = np.minimum(window, last)  # a start after the end counts with the end
+    whole = (window, octets.copy(), packets.copy(), ones)
+    for column, cells in zip(whole, cut, strict=True):
+        column[long] = cells[first]
+    columns = [
+        np.concatenate((column, cells[further])) for column, cells in zip(whole, cut, strict=True)
+    ]
+    return Cells(record[further], *columns)
 
 
 def _cut(
     long: Ints, start_ns: Ints, end_ns: Ints, octets: Ints, packets: Ints, window_ns: int
 ) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """Cut the flows `long`: record, window, bytes, packets and flows of each of their cells."""
     start, end = start_ns[long], end_ns[long]
     first = start // window_ns
     count = end // window_ns - first + 1
@@ -80,7 +86,7 @@ def _cut(
         window,
         _differences(floor_share(octets[long][record], part, whole), begins),
         _differences(floor_share(packets[long][record], part, whole), begins),
-        (part == whole).astype(np.int64) * _is_last(begins, len(record)),
+        _is_last(begins, len(record)),
     )
 
 

@@ -11,7 +11,7 @@ import click
 
 from flowsleuth.cli.options import config_option, progress, read_config, read_hosts
 from flowsleuth.config import Config, effective
-from flowsleuth.config.units import SECOND, format_duration
+from flowsleuth.config.units import DAY, HOUR, MINUTE, SECOND
 from flowsleuth.pipeline.estimate import Estimate, Kind, estimate
 from flowsleuth.receive.datagrams import Datagrams, Sources
 from flowsleuth.receive.files import read
@@ -76,7 +76,7 @@ def _report(config: Config, found: Estimate | None) -> Iterator[str]:
     if found is None:
         yield "flowsleuth: the files hold no flow records: no estimate of the series"
         return
-    length = format_duration(max(SECOND, (found.last_ns - found.first_ns) // SECOND * SECOND))
+    length = _rough(found.last_ns - found.first_ns)
     began = datetime.fromtimestamp(found.first_ns // SECOND, UTC)
     yield (
         f"flowsleuth: series, judged by {found.records} flow records of {length} "
@@ -107,15 +107,22 @@ def _report(config: Config, found: Estimate | None) -> Iterator[str]:
 def _pace(found: Estimate) -> str:
     if not found.last_part_ns:
         return "* the capture is too short to tell how many are new each day"
-    part = format_duration(max(SECOND, found.last_part_ns // SECOND * SECOND))
     return (
-        f"* extrapolated from the last {part}: what comes back every day is new only once, so a "
-        "capture of less than some days says too much"
+        f"* extrapolated from the last {_rough(found.last_part_ns)}: what comes back every day "
+        "is new only once, so a capture of less than some days says too much"
     )
 
 
+def _rough(ns: int) -> str:
+    """Return a duration in the largest unit of which it has two."""
+    for unit, name in ((DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes")):
+        if ns >= 2 * unit:
+            return f"{ns / unit:.0f} {name}"
+    return f"{ns / SECOND:.0f} seconds"
+
+
 def _advice(config: Config, found: Estimate) -> Iterator[str]:
-    """Yield what to do where it does not fit; kinds that are always admitted need no place."""
+    """Yield what to do where it does not fit."""
     anyway, given = found.folded
     now = [kind for kind in found.kinds if kind.needed > kind.part]
     later = [
@@ -124,10 +131,11 @@ def _advice(config: Config, found: Estimate) -> Iterator[str]:
         if kind not in now and kind.at_the_end(found.retention_days) > kind.part
     ]
     if now or given - anyway > FOLDS_LITTLE:
+        names = "; ".join(KIND_NAMES[kind.name] for kind in now) or "their growth"
         yield (
-            f"does not fit: raise series_budget to {_enough(config, found, days=1)} or more, or "
-            f"raise share (now {config.share:g}) or lower top so that fewer are kept; the budget "
-            "holds in any case, and what has no series folds, with exact totals"
+            f"does not fit ({names}): raise series_budget to {_enough(config, found, days=1)} or "
+            f"more, or raise share (now {config.share:g}) or lower top so that fewer are kept; the "
+            "budget holds in any case, and what has no series folds, with exact totals"
         )
     elif later:
         kind = min(later, key=lambda kind: (kind.part - kind.needed) / (kind.new_a_day or 1))

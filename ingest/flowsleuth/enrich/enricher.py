@@ -232,14 +232,14 @@ def _scaled(
     if int(num.max()) == int(num.min()) == int(den.max()) == 1:
         return np.where(counts < 0, IMPLAUSIBLE, counts) if int(counts.min()) < 0 else counts
     estimate = counts.astype(np.float64) * num / den
-    fits = (estimate < IMPLAUSIBLE) & (counts >= 0)
+    fits = (estimate <= IMPLAUSIBLE) & (counts >= 0)  # as exact as float64 is
     scaled = np.full(len(counts), IMPLAUSIBLE, np.int64)
     whole = fits & (counts.astype(np.float64) * num < 2.0**62)
     scaled[whole] = counts[whole] * num[whole] // den[whole]
     rest = np.flatnonzero(fits & ~whole)
     for i in rest:  # a product beyond 64 bits whose quotient is plausible: next to never
         scaled[i] = int(counts[i]) * int(num[i]) // int(den[i])
-    return scaled
+    return np.minimum(scaled, IMPLAUSIBLE)
 
 
 def _behind_nat(

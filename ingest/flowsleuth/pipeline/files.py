@@ -5,6 +5,7 @@ that the points do not depend on how the datagrams fall into batches.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from hashlib import blake2b
 
 import numpy as np
@@ -26,7 +27,7 @@ def points(pipeline: Pipeline, batches: Iterable[Datagrams]) -> Iterator[list[Ta
             continue
         if stamp is None:
             stamp = file_stamp(_hash(batch))
-            pipeline.aggregator.early_stamp = lambda made=stamp: made
+            pipeline.aggregator.early_stamp = partial(file_stamp, _hash(batch))
         decoded = pipeline.feed(batch)
         newest = max(newest, int(np.max(decoded.received_ns, initial=0)))
         until = (newest - config.accepted_age_ns) // config.window_ns
