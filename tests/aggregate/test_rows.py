@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowsleuth.aggregate.aggregator import Settings, portions
+from flowsleuth.aggregate.aggregator import FOREVER, Settings, portions
 from flowsleuth.aggregate.rows import CODE_BITS, Rows, Store
 
 from .driving import Driven
@@ -169,6 +169,18 @@ def test_records_of_which_none_counts_leave_no_trace():
     driven.aggregator.add(driven.enricher.enrich(flows, {})[0])
     assert driven.aggregator.held == 0
     assert driven.flush() == []
+
+
+def test_the_oldest_window_is_of_rows_or_of_what_waits():
+    driven = Driven()
+    assert driven.aggregator.oldest == FOREVER
+    driven.add([record()])
+    assert driven.aggregator.oldest == (NOW - 5 * SECOND) // (60 * SECOND)
+    waits = {"src_port": 50_001, "dst_port": 50_003, "end_ns": NOW - 600 * SECOND}
+    driven.add([record(**waits, start_ns=NOW - 700 * SECOND)])
+    assert driven.aggregator.oldest == (NOW - 600 * SECOND) // (60 * SECOND)
+    driven.flush()
+    assert driven.aggregator.oldest == FOREVER
 
 
 def test_windows_far_apart_have_their_segments():

@@ -59,7 +59,28 @@ def test_two_files_never_overwrite_each_other(short):
         offsets = {read(line)[3] % (60 * 10**9) for line in lines if line.startswith("traffic")}
         assert len(offsets) == 1
         assert 0 < offsets.pop() < 10**9
-    assert total(one, "traffic") + total(other, "traffic") == decoded_bytes(short)
+    assert total(one, "traffic") + total(other, "traffic") == sum(
+        decoded_bytes(part) for part in (short[:half], short[half:])
+    )
+
+
+def test_points_of_a_long_capture_do_not_depend_on_batches_either():
+    """Its oldest windows close on the way, several hours of them at once in a large batch."""
+    items = traffic(count=100, span_ns=40 * HOUR)
+    assert points(items, 1) == points(items, 20) == points(items, 2000)
+
+
+def test_years_without_traffic_are_passed_at_once():
+    """Hour by hour they would take a quarter of an hour."""
+    old = traffic(count=5)
+    gap = 60 * 365 * 24 * HOUR
+    flushes = list(files.points(Pipeline(config(), {}), batches([*old, _later(old[-1], gap)], 100)))
+    assert len(flushes) < 8
+
+
+def _later(item, gap):
+    payload, exporter, received = item
+    return payload, exporter, received + gap
 
 
 def test_windows_of_long_captures_close_on_the_way():

@@ -63,14 +63,14 @@ class Settings:
     """What the aggregator is told.
 
     window_ns; accepted_age_ns: how old a flow may be; limits: of heavy hitters; capacity: most rows
-    held in open windows (about 100 bytes each while they are written); waiting: most records that
+    held in open windows (up to 400 bytes each while they are written); waiting: most records that
     wait for their port; budget, retention_ns: of series; interfaces: most of one exporter.
     """
 
     window_ns: int = 60_000_000_000
     accepted_age_ns: int = 25 * HOUR
     limits: Limits = field(default_factory=Limits)
-    capacity: int = 800_000
+    capacity: int = 600_000
     waiting: int = 250_000
     budget: int = 100_000
     retention_ns: int = 30 * 24 * HOUR
@@ -120,6 +120,7 @@ class Aggregator:
             settings.limits.share,
             scopes,
             [pools[name].known for name in ("talkers", "conversations", "hosts")],
+            settings.limits.by_bytes,
             settings.limits.by_peers,
         )
         self._heavy = HeavyHours(settings.window_ns, self.budget, scopes)
@@ -129,6 +130,12 @@ class Aggregator:
     def held(self) -> int:
         """Rows and records held in open windows."""
         return len(self._store) + self._waiting_size
+
+    @property
+    def oldest(self) -> int:
+        """The oldest window that something is held of, FOREVER if nothing is."""
+        ends = (int(part.end_ns.min()) // self.settings.window_ns for part in self._waiting)
+        return min(self._store.oldest(FOREVER), *ends, FOREVER)
 
     def use(self) -> Use:
         """Tell how much of the series budget is used."""

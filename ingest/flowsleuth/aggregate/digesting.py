@@ -69,12 +69,14 @@ class Judge:
     """What is heavy.
 
     share: the bar; scope_hash: uint64 (places,), a stable hash of (network, direction); known:
-    tests of address hashes, which addresses may have a series; by_peers: how many may be kept.
+    tests of address hashes, which addresses may have a series; by_bytes, by_peers: how many may
+    be kept.
     """
 
     share: float
     scope_hash: Hashes
     known: Sequence[Known]
+    by_bytes: int
     by_peers: int
 
 
@@ -91,10 +93,13 @@ def digest(families: list[Rows], so_far: Callable[[Segments], Ints], judge: Judg
     hashes = [_host_hash(rows, judge.scope_hash) for rows in families]
     of_rows = [totals.segment_of[numbers] for numbers in number_of]
     may_matter = _may_matter(families, weights, hashes, of_rows, bars, judge)
+    ports = _heavy_ports(families, weights, number_of, totals, bars)
+    # What follows needs the most memory, all rows at once where one address has them all.
+    del weights, number_of, of_rows
     found = [
         _Piece(piece, its_hashes, bars, judge).digest()
         for rows, host_hash, at in zip(families, hashes, may_matter, strict=True)
-        for piece, its_hashes in _pieces(rows.take(at), host_hash[at])
+        for piece, its_hashes in _pieces(rows, host_hash, at)
     ]
     return Digest(
         totals,
@@ -102,7 +107,7 @@ def digest(families: list[Rows], so_far: Callable[[Segments], Ints], judge: Judg
         _concatenate([part[0] for part in found]),
         _concatenate([part[1] for part in found]),
         _concatenate([part[2] for part in found]),
-        _heavy_ports(families, weights, number_of, totals, bars),
+        ports,
     )
 
 
@@ -267,18 +272,21 @@ def _reaching(codes: Ints, sums: Ints, totals: Totals, bars: _Bars) -> Ports:
     return Ports(totals.key[code[heavy] >> 16], code[heavy] & 0xFFFF, sums[heavy])
 
 
-def _pieces(rows: Rows, hashes: Hashes) -> Iterator[tuple[Rows, Hashes]]:
-    """Cut rows by their address; yields rows and their addresses' hashes."""
-    if len(rows) <= 2 * PIECE:
-        yield rows, hashes
-        return
-    bits = min(8, (len(rows) // PIECE).bit_length())
-    number = (hashes >> np.uint64(64 - bits)).astype(np.uint8)
+def _pieces(rows: Rows, hashes: Hashes, at: Ints) -> Iterator[tuple[Rows, Hashes]]:
+    """Cut the rows `at` by their address; yields rows and their addresses' hashes.
+
+    Of a scan by one address all rows are one piece: that one is not copied.
+    """
+    bits = min(8, (len(at) // PIECE).bit_length()) if len(at) > 2 * PIECE else 0
+    number = (hashes[at] >> np.uint64(56)).astype(np.uint8) >> np.uint8(8 - bits)
     order = np.argsort(number, kind="stable")  # a radix sort: one byte
     edges = np.searchsorted(number[order], np.arange((1 << bits) + 1))
-    for first, last in pairwise(edges):
-        if last > first:
-            yield rows.take(order[first:last]), hashes[order[first:last]]
+    for first, last in pairwise(edges.tolist()):
+        if last - first == len(rows):
+            yield rows, hashes
+        elif last > first:
+            piece = at[order[first:last]]
+            yield rows.take(piece), hashes[piece]
 
 
 class _Piece:
@@ -306,7 +314,8 @@ class _Piece:
         sums = groups.sum(rows.values)
         key = rows.key[first]
         segment = self.bars.segments.find(key)
-        peers, conversations = self._conversations(groups)
+        peers, pairs = self._conversations(groups)
+        conversations = self._large([part for each in pairs for part in each.slices(PIECE)])
         hosts, heavy = self._hosts(groups, sums, segment, peers)
         hashes = self.series_hash[first]
         hopeful = (
@@ -332,32 +341,29 @@ class _Piece:
         )
         return talkers, conversations, hosts
 
-    def _conversations(self, groups: Groups) -> tuple[Ints, Conversations]:
-        """Count each talker's distinct peers, and find the large conversations."""
+    def _conversations(self, groups: Groups) -> tuple[Ints, list[Groups]]:
+        """Count each talker's distinct peers; also group the rows by conversation."""
         rows = self.rows
         sizes = groups.sizes
         talker = np.repeat(np.arange(len(sizes)), sizes)
         several = np.flatnonzero(sizes[talker] > 1)
         many, of = groups.order[several], talker[several]
         pairs = group((of, *end_columns(rows.peer[many])))
-        distinct = of[pairs.first]
-        peers = np.where(sizes == 1, 1, np.bincount(distinct, minlength=len(sizes)))
+        peers = np.where(sizes == 1, 1, np.bincount(of[pairs.first], minlength=len(sizes)))
         alone = groups.first[sizes == 1]
-        at = np.concatenate((alone, many[pairs.first]))
-        sums = np.concatenate((rows.values.take(alone, axis=0), pairs.sum(rows.values[many])))
-        return peers, self._large(at, sums)
+        each = Groups(alone, np.arange(len(alone)))
+        return peers, [each, Groups(many[pairs.order], pairs.starts)]
 
-    def _large(self, at: Ints, sums: Ints) -> Conversations:
-        """Return the conversations, of row `at`, that may have a point."""
+    def _large(self, parts: list[Groups]) -> Conversations:
+        """Return the conversations, groups of rows, that may have a point."""
         rows = self.rows
+        # Chosen by their bytes alone, so that a scan's millions are never summed or hashed.
+        chosen = [part.take(self._may_have_point(part)) for part in parts]
+        at = np.concatenate([part.first for part in chosen])
+        sums = np.concatenate([part.sum(rows.values) for part in chosen])
         hashes = self.series_hash[at]
         for column in end_columns(rows.peer[at]):
             hashes = hash_more(hashes, column)
-        segment = self.bars.segments.find(rows.key[at])
-        chosen = np.flatnonzero(
-            ((sums[:, BYTES] >= self.bars.bytes[segment]) | self.may_be_known[at]) & rows.fresh[at]
-        )
-        at = at[chosen]
         high, low = halves(rows.address[at])
         peer_high, peer_low = halves(rows.peer[at])
         return Conversations(
@@ -367,11 +373,25 @@ class _Piece:
             low,
             peer_high,
             peer_low,
-            sums[chosen],
+            sums,
             rows.fresh[at],
-            hashes[chosen],
+            hashes,
             self.host_hash[at],
         )
+
+    def _may_have_point(self, conversations: Groups) -> Ints:
+        """Return the numbers of the conversations that are fresh, large, and among the first.
+
+        What may have a series needs not be large; a known scanner has millions of these.
+        """
+        at = conversations.first
+        octets = conversations.sum(self.rows.values[:, BYTES])
+        segments = self.bars.segments
+        segment = segments.find(self.rows.key[at])
+        large = (octets >= self.bars.bytes[segment]) | self.may_be_known[at]
+        few = np.flatnonzero(large & self.rows.fresh[at])
+        n = len(segments.window)
+        return few[first_within(segment[few], octets[few], self.judge.by_bytes, n)]
 
     def _hosts(self, groups: Groups, sums: Ints, segment: Ints, peers: Ints) -> tuple[Hosts, Mask]:
         """Group talkers by address; also says of each talker whether its address is heavy."""

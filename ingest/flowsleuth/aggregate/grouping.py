@@ -57,6 +57,20 @@ class Groups:
         """Rows in each group, int64 (m,)."""
         return np.diff(self.starts, append=len(self.order))
 
+    def take(self, chosen: Ints) -> "Groups":
+        """Return the groups of these numbers, int64 (k,)."""
+        sizes = self.sizes[chosen]
+        starts = np.cumsum(sizes) - sizes
+        places = np.repeat(self.starts[chosen] - starts, sizes) + np.arange(sizes.sum())
+        return Groups(self.order[places], starts)
+
+    def slices(self, size: int) -> "list[Groups]":
+        """Cut into parts of at most `size` groups."""
+        n = len(self.starts)
+        if n <= size:
+            return [self]
+        return [self.take(np.arange(at, min(at + size, n))) for at in range(0, n, size)]
+
     def sum(self, values: Ints) -> Ints:
         """Sum values (n,) or rows of values (n, w) in each group: int64 (m,) or (m, w).
 

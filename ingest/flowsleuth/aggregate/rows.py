@@ -29,7 +29,7 @@ CODE_BITS = 24
 """Bits of the code that holds network, direction and protocol: room for 16 000 networks."""
 
 SAMPLED = 37
-"""The low six bits of the addresses by which rows are sampled: any would do."""
+"""The low six bits of the two ends' sum by which rows are sampled: any would do."""
 
 Ints = npt.NDArray[np.int64]
 Ends = npt.NDArray[np.unsignedinteger]
@@ -198,10 +198,8 @@ class Store:
             self._merge_at = max(self.capacity, self._size * 3 // 2)
 
     def _repeats(self) -> bool:
-        """Guess from a sample of addresses whether many rows share their keys."""
-        sample = [
-            chunk.take((end_columns(chunk.address)[-1] & 63) == SAMPLED) for chunk in self._chunks
-        ]
+        """Guess from a sample of pairs of ends whether many rows share their keys."""
+        sample = [chunk.take(_sampled(chunk)) for chunk in self._chunks]
         total = sum(map(len, sample))
         families = {chunk.family for chunk in sample}
         merged = sum(
@@ -222,6 +220,10 @@ class Store:
         below = np.cumsum(np.bincount(numbers))
         half = int(np.searchsorted(below, len(windows) // 2, side="right"))
         return int(distinct[max(half, 1)]) if len(distinct) > 1 else int(distinct[0]) + 1
+
+    def oldest(self, otherwise: int) -> int:
+        """Return the oldest window that has rows, `otherwise` where none has."""
+        return min((int(chunk.key.min()) >> CODE_BITS for chunk in self._chunks), default=otherwise)
 
     def take_before(self, window: int) -> list[Rows]:
         """Remove and return the rows of windows before this one, one `Rows` for each family."""
@@ -249,3 +251,10 @@ class Store:
             for family in families
         ]
         self._size = sum(map(len, self._chunks))
+
+
+def _sampled(rows: Rows) -> npt.NDArray[np.bool_]:
+    """Choose one in 64 rows by both ends: of a scanner's rows, all have the same address."""
+    ends = end_columns(rows.address)[-1] + end_columns(rows.peer)[-1]
+    chosen: npt.NDArray[np.bool_] = (ends & 63) == SAMPLED
+    return chosen

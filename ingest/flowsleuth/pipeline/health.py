@@ -44,5 +44,5 @@ def resident_bytes() -> int:
 
 def summary_line(moved: Mapping[str, float]) -> str:
     """Say in one line what moved: only what is not zero, in the table's order."""
-    words = [f"{name} {value:g}" for name, value in moved.items() if value]
+    words = [f"{name} {value:.0f}" for name, value in moved.items() if value]
     return ", ".join(words) if words else "nothing arrived"
