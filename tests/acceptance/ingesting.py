@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from flowsleuth.aggregate.stamps import live_stamp
+from flowsleuth.aggregate.stamps import Stamp, live_stamp
 from flowsleuth.config import Config
 from flowsleuth.pipeline import files
 from flowsleuth.pipeline.pipeline import Pipeline
@@ -35,21 +35,28 @@ class Ingester:
         self.pipeline = Pipeline(config, {})
         self.worker = worker
         self._born = begun_ns // config.window_ns + 1
+        self._flushed_ns = 0
+        self.pipeline.aggregator.early_stamp = lambda: self._stamp(begun_ns)
 
-    def feed(self, batch: Datagrams) -> None:
-        """Take datagrams in."""
+    def feed(self, batch: Datagrams) -> list[bytes]:
+        """Take datagrams in; returns the lines that memory has no room for."""
         self.pipeline.feed(batch)
+        return list(_lines(self.pipeline.take_early(), self.config.ingester))
+
+    def _stamp(self, now_ns: int) -> Stamp:
+        self._flushed_ns = max(now_ns, self._flushed_ns + MILLISECOND)
+        return live_stamp(self._flushed_ns, self.worker, self._born)
 
     def flush(self, now_ns: int, until: int | None = None) -> list[bytes]:
         """Return the lines of the windows before `until`, which are over by default."""
         if until is None:
             until = (now_ns - self.config.grace_ns) // self.config.window_ns
-        tables = self.pipeline.flush(until, live_stamp(now_ns, self.worker, self._born))
+        tables = self.pipeline.flush(until, self._stamp(now_ns))
         return list(_lines(tables, self.config.ingester))
 
     def finish(self, now_ns: int) -> list[bytes]:
         """Return the lines of all that is held, as at SIGTERM."""
-        tables = self.pipeline.finish(live_stamp(now_ns, self.worker, self._born))
+        tables = self.pipeline.finish(self._stamp(now_ns))
         return list(_lines(tables, self.config.ingester))
 
 

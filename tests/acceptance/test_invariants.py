@@ -166,3 +166,17 @@ def test_kill_9_between_a_write_and_its_acknowledgement():
 def _shifted(batch: Datagrams, by_ns: int) -> Datagrams:
     """Return the datagrams as if received later; the exporter's clock stays behind."""
     return replace(batch, received_ns=batch.received_ns + by_ns)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.tuples(SEEDS, st.sampled_from([0, 1, 20, 40])), min_size=3, max_size=6))
+def test_files_of_any_days_in_any_order(parts):
+    """A folder is read by file names: what it comes back to may be long written and forgotten."""
+    config = config_for("60s")
+    store = Store()
+    chosen = [generated(seed, n=6, days=days) for seed, days in parts]
+    store.write(file_lines(config, [traffic.datagrams for traffic in chosen]))
+    store.once()
+    records = [record for traffic in chosen for record in traffic.records]
+    sums = named(totals(records, network_of, config.window_ns, config.accepted_age_ns))
+    assert {key: tuple(entry) for key, entry in sums.items()} == consistent(store, config)

@@ -47,8 +47,8 @@ class Traffic:
         )
 
 
-def generated(seed: int, n: int = 16, seconds: int = 300) -> Traffic:
-    """Return n records exported within `seconds`; one clock and one rate for all of them.
+def generated(seed: int, n: int = 16, seconds: int = 300, days: int = 0) -> Traffic:
+    """Return n records exported within `seconds`, `days` from NOW; all by one clock and one rate.
 
     Every second's first datagram has the templates, so that any part can be read by itself.
     """
@@ -56,12 +56,12 @@ def generated(seed: int, n: int = 16, seconds: int = 300) -> Traffic:
     version = int(rng.choice([5, 9, 10]))
     exporter = Exporter(
         version=version,
-        domain=int(rng.integers(0, 3)),
+        domain=seed % 50_000,  # of its own: rates are learned by domain
         boot_ns=NOW - int(rng.integers(0, 60 * DAY_S)) * SECOND,
         sampling=int(rng.choice([1, 1, 100])),
         refresh_ns=1,
     )
-    received = NOW + np.sort(rng.integers(0, seconds, n)) * SECOND
+    received = NOW + days * DAY_S * SECOND + np.sort(rng.integers(0, seconds, n)) * SECOND
     skew = int(rng.choice(SKEWS_S)) * SECOND
     flows = columns(rng, n, received - skew, six=version != 5)
     return of(exporter, flows, received, skew)

@@ -70,7 +70,7 @@ def expected_totals(drawn, given_settings):
     }
 
 
-@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(records(), WINDOWS, st.data())
 def test_traffic_equals_the_reference_and_talkers_equal_traffic(drawn, window_ns, data):
     given_settings = settings_for(
@@ -95,7 +95,7 @@ def test_traffic_equals_the_reference_and_talkers_equal_traffic(drawn, window_ns
     assert not twice
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(records(most=12))
 def test_redated_bytes_equal_the_reference(drawn):
     given_settings = settings_for(60 * SECOND)
@@ -113,7 +113,7 @@ def test_redated_bytes_equal_the_reference(drawn):
     }
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(records())
 def test_service_ports_follow_the_rules(drawn):
     given_settings = settings_for(60 * SECOND, limits=Limits(100, 100, 100, 1e-12), budget=10**6)
@@ -137,7 +137,7 @@ def test_service_ports_follow_the_rules(drawn):
     assert len(got) >= min(1, sum(r["bytes"] for r in drawn))
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(records(most=15), st.data())
 def test_points_of_a_file_do_not_depend_on_batches(drawn, data):
     """Flushed only at the end, whatever the order of adding within the capture's batches."""

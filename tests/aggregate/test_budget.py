@@ -134,7 +134,7 @@ REQUESTS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(REQUESTS, st.integers(1, 30), st.integers(1, 4))
 def test_a_pool_equals_the_rules_and_never_passes_its_limit(requests, limit, days):
     """Hours may come out of order; each is one window, in which keys may repeat."""

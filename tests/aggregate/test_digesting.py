@@ -181,7 +181,7 @@ def found(points):
 
 
 # One set of sizes for all examples of a test is what is meant.
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(windows_of_records())
 def test_points_equal_those_of_dictionaries(windows):
     driven = Driven(Settings(window_ns=WINDOW, limits=ALL, budget=10**7))

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowsleuth.aggregate.aggregator import Settings
@@ -36,6 +36,7 @@ def numbers(interfaces, pairs):
     return interfaces.numbers(table[:, 0].astype(np.int32), table[:, 1].astype(np.uint32)).tolist()
 
 
+@settings(max_examples=30)
 @given(BATCHES)
 def test_a_number_stands_for_one_interface_for_good(batches):
     interfaces = Interfaces(100)

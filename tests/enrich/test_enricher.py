@@ -53,7 +53,7 @@ def scaled(count, num, den):
     return value if count >= 0 and value < IMPLAUSIBLE else None
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(COUNTS, COUNTS, RATE_PARTS, RATE_PARTS), min_size=1, max_size=6))
 def test_counts_are_multiplied_exactly_or_implausible(drawn):
     flows = flows_of([record(stream=i) for i in range(len(drawn))])

@@ -90,7 +90,7 @@ def batches(items, size):
         )
 
 
-def traffic(count=300, span_ns=2 * HOUR, seed=0):
+def traffic(count=120, span_ns=2 * HOUR, seed=0):
     """Three exporters (v5, v9, IPFIX) with flows of their own."""
     per_exporter = {}
     for number, version in enumerate((5, 9, 10)):

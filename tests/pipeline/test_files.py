@@ -66,7 +66,7 @@ def test_two_files_never_overwrite_each_other(short):
 
 def test_points_of_a_long_capture_do_not_depend_on_batches_either():
     """Its oldest windows close on the way, several hours of them at once in a large batch."""
-    items = traffic(count=100, span_ns=40 * HOUR)
+    items = traffic(count=50, span_ns=40 * HOUR)
     assert points(items, 1) == points(items, 20) == points(items, 2000)
 
 
@@ -84,7 +84,7 @@ def _later(item, gap):
 
 
 def test_windows_of_long_captures_close_on_the_way():
-    items = traffic(count=300, span_ns=40 * HOUR)
+    items = traffic(count=100, span_ns=40 * HOUR)
     pipeline = Pipeline(config(), {})
     flushes = list(files.points(pipeline, batches(items, 20)))
     assert len(flushes) > 10
@@ -119,7 +119,7 @@ def test_little_memory_writes_early_and_keeps_sums(short, monkeypatch):
     lines = [
         line for tables in files.points(small, batches(short, 50)) for line in lines_of(tables)
     ]
-    assert small.aggregator.counters.written_early > 3
+    assert small.aggregator.counters.written_early > 2
     expected = decoded_bytes(short)
     assert total(lines, "traffic") == total(lines, "talkers") == expected
     keys = [(line.split(" ")[0], line.rsplit(" ", 1)[1]) for line in lines]

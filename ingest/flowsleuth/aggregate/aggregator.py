@@ -70,7 +70,7 @@ class Settings:
     window_ns: int = 60_000_000_000
     accepted_age_ns: int = 25 * HOUR
     limits: Limits = field(default_factory=Limits)
-    capacity: int = 600_000
+    capacity: int = 500_000
     waiting: int = 250_000
     budget: int = 100_000
     retention_ns: int = 30 * 24 * HOUR

@@ -273,7 +273,7 @@ def _reaching(codes: Ints, sums: Ints, totals: Totals, bars: _Bars) -> Ports:
 
 
 def _pieces(rows: Rows, hashes: Hashes, at: Ints) -> Iterator[tuple[Rows, Hashes]]:
-    """Cut the rows `at` by their address; yields rows and their addresses' hashes.
+    """Cut the rows `at` by their address; yields rows and their addresses' hashes, at least once.
 
     Of a scan by one address all rows are one piece: that one is not copied.
     """
@@ -284,7 +284,7 @@ def _pieces(rows: Rows, hashes: Hashes, at: Ints) -> Iterator[tuple[Rows, Hashes
     for first, last in pairwise(edges.tolist()):
         if last - first == len(rows):
             yield rows, hashes
-        elif last > first:
+        elif last > first or not bits:
             piece = at[order[first:last]]
             yield rows.take(piece), hashes[piece]
 

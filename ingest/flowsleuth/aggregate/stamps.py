@@ -60,6 +60,8 @@ class Stamps:
         self._written: dict[int, int] = {}
         self._sums: dict[int, tuple[Ints, Ints]] = {}
         self.newest = -(2**62)
+        self._forgotten = -(2**62)
+        self._flushes = 0
 
     def offsets(self, windows: Ints, stamp: Stamp) -> Ints:
         """Return how far after their starts the points of these windows lie: int64 (n,), ns."""
@@ -68,7 +70,8 @@ class Stamps:
         return np.array(offsets, np.int64)[inverse]
 
     def _offset(self, window: int, stamp: Stamp) -> int:
-        times = self._written.get(window, 0)
+        # A file older than those before it comes to windows that may be written and forgotten.
+        times = self._flushes if window < self._forgotten else self._written.get(window, 0)
         if times == 0 and window >= stamp.born:
             return stamp.first
         return stamp.late + times * stamp.step
@@ -111,12 +114,14 @@ class Stamps:
 
     def mark(self, windows: Ints) -> None:
         """Note that these windows have been written once more."""
+        self._flushes += 1
         for window in np.unique(windows).tolist():
             self._written[window] = self._written.get(window, 0) + 1
             self.newest = max(self.newest, window)
 
     def forget(self, before: int) -> None:
         """Drop what is remembered of windows before this one."""
+        self._forgotten = max(self._forgotten, before)
         for window in [w for w in self._written if w < before]:
             del self._written[window]
             self._sums.pop(window, None)

@@ -7,6 +7,7 @@ A bug is one line too, and a traceback in the log or, with FLOWSLEUTH_DEBUG set,
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -32,6 +33,14 @@ class _Lazy(click.Group):
         command: click.Command = import_module(f"flowsleuth.cli.{cmd_name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # The reader has gone (`| head`), which click takes for a failure: nothing more to say,
+            # and nothing may be said at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="flowsleuth")
@@ -45,9 +54,7 @@ def group() -> None:
 def main() -> None:
     """Run the command line and exit."""
     try:
-        group.main(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        sys.exit(group.main(standalone_mode=False))
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as wrong:
@@ -56,10 +63,6 @@ def main() -> None:
     except FlowSleuthError as error:
         click.echo(f"flowsleuth: {error}", err=True)
         sys.exit(1)
-    except BrokenPipeError:
-        # The reader has gone (`| head`): nothing more to say, and nothing may be said at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as bug:
         if os.environ.get(DEBUG):
             raise

@@ -57,6 +57,7 @@ def command(files: tuple[str, ...], config_path: str | None, *, rebase: bool) ->
     if rebase and STDIN in files:
         raise click.UsageError("--rebase reads the files twice, which stdin cannot: name a FILE")
     config = read_config(config_path)
+    names = read_hosts(config)
     prepare(config)
     shift = None
     if rebase:
@@ -72,7 +73,7 @@ def command(files: tuple[str, ...], config_path: str | None, *, rebase: bool) ->
         progress(files, "loading") as on_progress,
     ):
         batches = _shifted(read(files, Sources(), on_progress=on_progress), shift)
-        pipeline = Pipeline(config, read_hosts(config))
+        pipeline = Pipeline(config, names)
         for tables in file_points.points(pipeline, batches):
             for table in tables:
                 lines = encode(table, tags)
