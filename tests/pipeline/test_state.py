@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
 from decode import wire
@@ -152,3 +153,14 @@ def test_a_disk_that_is_full_stops_no_traffic(tmp_path, caplog):
     (said,) = caplog.messages
     assert "the state is not kept" in said
     assert (tmp_path / "main.state.json").read_text() == before
+
+
+def test_a_damaged_file_that_cannot_be_set_aside_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "main.state.json").write_text("{")
+
+    def refuse(self, target):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(ServiceError, match=r"main\.state\.json is damaged .*; remove it"):
+        State(str(tmp_path), "main").read(lambda kept: None)

@@ -60,11 +60,20 @@ class State:
                 "state_dir must be a folder that the ingester may write"
             ) from None
         except (ValueError, KeyError, TypeError) as error:
-            aside = self._path.with_suffix(".damaged")
-            self._path.replace(aside)
-            log.warning("%s is damaged (%s): set aside as %s", self._path, error, aside)
+            self._set_aside(self._path, error)
             return False
         return True
+
+    @staticmethod
+    def _set_aside(path: Path, fault: Exception) -> None:
+        aside = path.with_suffix(".damaged")
+        try:
+            path.replace(aside)
+        except OSError as error:
+            raise ServiceError(
+                f"{path} is damaged ({fault}) and cannot be set aside: {error.strerror}; remove it"
+            ) from None
+        log.warning("%s is damaged (%s): set aside as %s", path, fault, aside)
 
     def save(self, pipeline: Pipeline) -> None:
         """Keep the pipeline's state; what goes wrong is logged, since traffic goes on."""
