@@ -24,9 +24,9 @@ from flowsleuth.write.lines import encode
 VERSIONS = {5: ("v5", 6), 9: ("v9", 20), 10: ("IPFIX", 40)}
 """Version → its name, and how many times the package's decoding ours must at least be."""
 
-ROUNDS = 3
-REFERENCE_FLOWS = {5: 20_000, 9: 10_000, 10: 4_000}
-"""What the package decodes in a turn: about a tenth of a second's work each."""
+ROUNDS = 5
+REFERENCE_FLOWS = {5: 100_000, 9: 40_000, 10: 15_000}
+"""What the package decodes in a turn: about half a second's work each."""
 
 CONFIG = Config.model_validate(
     {

@@ -61,20 +61,28 @@ class Known:
     BITS = 20
 
     def __init__(self) -> None:
-        self._table = np.zeros(1 << self.BITS, bool)
+        self.table = np.zeros(1 << self.BITS, bool)
+
+    @classmethod
+    def union(cls, parts: Iterable["Known"]) -> "Known":
+        """Return one that holds what any of them holds."""
+        whole = cls()
+        for part in parts:
+            whole.table |= part.table
+        return whole
 
     def fill(self, hashes: Hashes) -> None:
         """Hold these and no others."""
-        self._table[:] = False
+        self.table[:] = False
         self.add(hashes)
 
     def add(self, hashes: Hashes) -> None:
         """Hold these too."""
-        self._table[(hashes >> np.uint64(64 - self.BITS)).astype(np.int64)] = True
+        self.table[(hashes >> np.uint64(64 - self.BITS)).astype(np.int64)] = True
 
     def maybe(self, hashes: Hashes) -> Mask:
         """Say of each hash whether it may be among them: never False for one that is."""
-        found: Mask = self._table[(hashes >> np.uint64(64 - self.BITS)).astype(np.int64)]
+        found: Mask = self.table[(hashes >> np.uint64(64 - self.BITS)).astype(np.int64)]
         return found
 
 

@@ -92,12 +92,13 @@ def digest(families: list[Rows], so_far: Callable[[Segments], Ints], judge: Judg
     bars = _Bars(segments, judge.share)
     hashes = [_host_hash(rows, judge.scope_hash) for rows in families]
     of_rows = [totals.segment_of[numbers] for numbers in number_of]
-    may_matter = _may_matter(families, weights, hashes, of_rows, bars, judge)
+    known = Known.union(judge.known)
+    may_matter = _may_matter(families, weights, hashes, of_rows, bars, known)
     ports = _heavy_ports(families, weights, number_of, totals, bars)
     # What follows needs the most memory, all rows at once where one address has them all.
     del weights, number_of, of_rows
     found = [
-        _Piece(piece, its_hashes, bars, judge).digest()
+        _Piece(piece, its_hashes, bars, judge, known).digest()
         for rows, host_hash, at in zip(families, hashes, may_matter, strict=True)
         for piece, its_hashes in _pieces(rows, host_hash, at)
     ]
@@ -194,7 +195,7 @@ def _may_matter(
     hashes: list[Hashes],
     of_rows: list[Ints],
     bars: _Bars,
-    judge: Judge,
+    known: Known,
 ) -> list[Ints]:
     """Return for each family the rows whose address may have a point of any kind.
 
@@ -211,13 +212,19 @@ def _may_matter(
         octets += weight.bound_by(BYTES, bucket, size)
         packets += weight.bound_by(PACKETS, bucket, size)
         rows_in += np.bincount(bucket, minlength=size)
+    # Few buckets reach even the lowest bar: only their rows are held against their own bars.
+    hot = (octets >= bars.bytes.min()) | (packets >= bars.packets.min())
+    hot |= rows_in >= bars.peers.min()
     chosen = []
     for bucket, segment, host_hash in zip(buckets, of_rows, hashes, strict=True):
-        matters = octets[bucket] >= bars.bytes[segment]
-        matters |= packets[bucket] >= bars.packets[segment]
-        matters |= rows_in[bucket] >= bars.peers[segment]
-        for known in judge.known:
-            matters |= known.maybe(host_hash)
+        matters = known.maybe(host_hash)
+        rows = np.flatnonzero(hot[bucket])
+        bucket_of, of = bucket[rows], segment[rows]
+        matters[rows] |= (
+            (octets[bucket_of] >= bars.bytes[of])
+            | (packets[bucket_of] >= bars.packets[of])
+            | (rows_in[bucket_of] >= bars.peers[of])
+        )
         chosen.append(np.flatnonzero(matters))
     return chosen
 
@@ -292,14 +299,14 @@ def _pieces(rows: Rows, hashes: Hashes, at: Ints) -> Iterator[tuple[Rows, Hashes
 class _Piece:
     """The grouping of one piece: rows (n,) of one family and their addresses' hashes."""
 
-    def __init__(self, rows: Rows, host_hash: Hashes, bars: _Bars, judge: Judge) -> None:
+    def __init__(
+        self, rows: Rows, host_hash: Hashes, bars: _Bars, judge: Judge, known: Known
+    ) -> None:
         self.rows = rows
         self.bars = bars
         self.judge = judge
         self.window_part = _window_part(rows)
-        self.may_be_known = np.zeros(len(rows), bool)
-        for known in judge.known:
-            self.may_be_known |= known.maybe(host_hash)
+        self.may_be_known = known.maybe(host_hash)
         end = (rows.key & _CODE) % PROTOCOLS << 16 | rows.port
         self.host_hash = host_hash
         self.series_hash = hash_more(host_hash, end)
