@@ -41,6 +41,7 @@ from flowsleuth.aggregate.rows import (
     PACKETS,
     PROTOCOLS,
     SYN_ONLY,
+    Ends,
     Rows,
     compact,
     end_columns,
@@ -369,8 +370,7 @@ class _Piece:
         at = np.concatenate([part.first for part in chosen])
         sums = np.concatenate([part.sum(rows.values) for part in chosen])
         hashes = self.series_hash[at]
-        for column in end_columns(rows.peer[at]):
-            hashes = hash_more(hashes, column)
+        hashes = _with_peer(hashes, rows.peer[at])
         high, low = halves(rows.address[at])
         peer_high, peer_low = halves(rows.peer[at])
         return Conversations(
@@ -451,6 +451,17 @@ class _Piece:
             distinct = np.bincount(host[pairs.first], minlength=len(ports))
             counts = np.where(ports > 1, distinct, counts)
         return counts
+
+
+def _with_peer(hashes: Hashes, peers: Ends) -> Hashes:
+    """Mix the peers into hashes, an IPv4 peer alike in both families."""
+    mixed = hashes
+    for column in end_columns(peers):
+        mixed = hash_more(mixed, column)
+    if peers.ndim == 2:
+        at = np.flatnonzero((peers[:, 0] == 0) & (peers[:, 1] >> np.uint64(32) == 0xFFFF))
+        mixed[at] = hash_more(hashes[at], peers[at, 1].astype(np.uint32))
+    return mixed
 
 
 def _most_peers(segment: Ints, peers: Ints, judge: Judge) -> Ints:
