@@ -291,7 +291,7 @@ class Aggregator:
         cells = spread(records.start_ns, records.end_ns, records.bytes, records.packets, window_ns)
         fresh = (cells.window + 1) * window_ns > cells.of(records.received_ns) - OLD_NS
         self._store.add(rows_of(records, cells, fresh, self._unassigned))
-        sums = Weights(np.stack((cells.bytes, cells.packets, cells.flows), axis=1))
+        sums = Weights.beside(cells.bytes, cells.packets, cells.flows)
         self._by_profile.add(cells.window, cells.of(_profile_code(records)), sums)
         for side, if_index in ((0, records.in_if), (1, records.out_if)):
             if if_index.any():

@@ -160,6 +160,16 @@ class Weights:
         self.exact = int(values.max(initial=0)) * len(values) < EXACT_FLOAT
         self.floats = np.array(values.T, np.float64, order="C")
 
+    @classmethod
+    def beside(cls, *columns: Ints) -> "Weights":
+        """Lay columns (n,) side by side."""
+        weights = cls.__new__(cls)
+        weights.values = np.stack(columns, axis=1)
+        weights.floats = np.array(columns, np.float64)
+        most = max(int(column.max(initial=0)) for column in columns)
+        weights.exact = most * len(columns[0]) < EXACT_FLOAT
+        return weights
+
     def take(self, rows: Ints) -> "Weights":
         """Return the chosen rows."""
         chosen = Weights.__new__(Weights)
