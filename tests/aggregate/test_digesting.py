@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowsleuth.aggregate import digesting
+from flowsleuth.aggregate import digesting, pieces
 from flowsleuth.aggregate.aggregator import Settings
 from flowsleuth.aggregate.fold import Limits
 from flowsleuth.enrich.protocols import NAMES
@@ -32,7 +32,7 @@ ANY = [*INSIDE, *(f"192.0.2.{i}" for i in range(4)), "2001:db8:9::1"]
 @pytest.fixture(autouse=True, params=[(3, 4), (17, 65_536)], ids=["tiny", "shipped"])
 def _sizes(request, monkeypatch):
     monkeypatch.setattr(digesting, "BUCKET_BITS", request.param[0])
-    monkeypatch.setattr(digesting, "PIECE", request.param[1])
+    monkeypatch.setattr(pieces, "PIECE", request.param[1])
 
 
 @st.composite

@@ -16,12 +16,13 @@ from flowsleuth.aggregate.accumulator import Accumulator
 from flowsleuth.aggregate.budget import SeriesBudget, Use
 from flowsleuth.aggregate.clocks import judge
 from flowsleuth.aggregate.digest import Digest
-from flowsleuth.aggregate.digesting import Judge, digest
+from flowsleuth.aggregate.digesting import digest
 from flowsleuth.aggregate.fold import OTHER_PORT, Folder, Limits
 from flowsleuth.aggregate.grouping import Weights
 from flowsleuth.aggregate.heavy import HeavyHours
 from flowsleuth.aggregate.interfaces import Interfaces
 from flowsleuth.aggregate.naming import NetworkNames, StreamNames
+from flowsleuth.aggregate.pieces import Judge
 from flowsleuth.aggregate.rows import (
     BYTES,
     CODE_BITS,
