@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from flowsleuth.config import Config, effective, find, load, loading, parse, units
 from flowsleuth.config import sections as sections_module
+from flowsleuth.config.networks_file import read_networks
 from flowsleuth.errors import ConfigError
 from flowsleuth.schema import RESERVED_NAMES
 
@@ -53,7 +54,7 @@ def test_nothing_is_a_configuration():
     assert config.series_budget == 100_000
     assert (config.top.bytes, config.top.packets, config.top.peers) == (20, 20, 20)
     assert (config.max_exporters, config.max_domains, config.max_interfaces) == (1000, 64, 4096)
-    assert config.not_yet() == []
+    assert config.warnings() == []
 
 
 def test_without_networks_there_is_private():
@@ -79,7 +80,9 @@ def test_the_designs_own_example(monkeypatch: pytest.MonkeyPatch):
     assert config.exporters["192.0.2.1"].sampling == 1000
     assert config.services == {(14857, 17): "acme-sync"}
     assert config.expected[0].upto == 400_000_000
-    assert [line.partition(":")[0] for line in config.not_yet()] == ["profiles", "expected"]
+    assert config.warnings()[-1] == (
+        "expected[0].network: Servers: no such network, the job has no effect: known are Green"
+    )
 
 
 def test_the_shipped_example_names_every_setting(monkeypatch: pytest.MonkeyPatch):
@@ -155,6 +158,23 @@ def test_words_are_words_and_keys_may_be_numbers():
     assert [network.name for network in config.networks] == ["no", "10"]
     assert config.networks[0].prefixes == (ip_network("10.0.0.1/32"),)
     assert config.networks[1].labels == {"site": "7"}
+
+
+def test_a_job_of_a_network_that_is_not_there_is_a_warning():
+    def warnings(network: str) -> list[str]:
+        servers = "networks: [{name: Servers, prefixes: [10.0.0.1]}]\n"
+        return parse(f"{servers}expected: [{{network: {network}, upto: 1M}}]").warnings()
+
+    assert warnings("Servers") == []
+    assert warnings("Severs") == [
+        "expected[0].network: Severs: no such network, the job has no effect: did you mean Servers?"
+    ]
+
+
+def test_a_jobs_protocol_is_a_keyword_or_a_number():
+    text = "expected: [{{network: Private, upto: 1M, protocol: {}}}]"
+    for written, protocol in (("TCP", "tcp"), ("47", "gre"), ("253", "253")):
+        assert parse(text.format(written)).expected[0].protocol == protocol
 
 
 def test_a_label_may_be_called_anything_if_it_says_that_it_is_one():
@@ -242,6 +262,46 @@ def test_networks_from_a_file(tmp_path: Path):
     assert [network.name for network in parse("networks_file: n.csv").networks] == ["Blue", "Red"]
 
 
+SPREADSHEETS = {
+    "semicolons, byte order mark, CRLF": "\ufeffName;Prefix;site;Limit\r\n"
+    "Blue;10.2.0.0/16;hq;80M\r\n"
+    "Blue;10.3.0.0/16;;\r\nRed;2001:db8::/32;branch;\r\n",
+    "tabs": CSV.replace(",", "\t"),
+    "quoted": '"name","prefix","site","limit"\n"Blue","10.2.0.0/16"," hq ","80M"\n'
+    '"Blue","10.3.0.0/16","",""\nRed,2001:db8::/32,branch,\n',
+    "comments": f"# of the IPAM, on Monday\n\n{CSV}\n# Red,10.9.0.0/16,x,1M\n,,,\n",
+    "settings in any line": "name,prefix,site,limit\nRed,2001:db8::/32,branch,\n"
+    "Blue,10.2.0.0/16,,\n"
+    "Blue,10.3.0.0/16,hq,80M\n",
+    "with a hint": "sep=;\n" + CSV.replace(",", ";"),
+    "the same twice": CSV.replace("10.3.0.0/16,,", "10.3.0.0/16,hq,80M"),
+}
+
+
+@pytest.mark.parametrize("form", SPREADSHEETS)
+def test_networks_as_spreadsheets_write_them(tmp_path: Path, form: str):
+    (tmp_path / "n.csv").write_bytes(SPREADSHEETS[form].encode())
+    (tmp_path / "plain.csv").write_text(CSV)
+    found, plain = (parse(f"networks_file: {name}.csv").networks for name in ("n", "plain"))
+    assert {network.name: network for network in found} == {n.name: n for n in plain}
+
+
+def test_a_comma_in_a_quoted_label(tmp_path: Path):
+    (tmp_path / "n.csv").write_text('name,prefix,site\nBlue,10.2.0.0/16,"Paris, 2nd floor"\n')
+    (network,) = parse("networks_file: n.csv").networks
+    assert network.labels == {"site": "Paris, 2nd floor"}
+
+
+@given(st.text(alphabet='name,prefix;\t\n"#10./ x', max_size=80))
+def test_any_networks_file_is_read_or_refused(text: str):
+    try:
+        networks = read_networks(f"name,prefix\n{text}", "n.csv", 0, {})
+    except ConfigError as said:
+        assert str(said).startswith("n.csv:")  # noqa: PT017  most texts are no CSV
+        return
+    assert all(network["prefixes"] for network in networks)
+
+
 @pytest.mark.parametrize(
     ("csv", "said"),
     [
@@ -254,6 +314,18 @@ def test_networks_from_a_file(tmp_path: Path):
         ("name,prefix\nother,10.2.0.0/16\n", "n.csv:2: other: allowed: any name but the reserved"),
         ("name,prefix\nBlue\n", "n.csv:2: as many columns as in the first line are allowed"),
         ("name,prefix,limt\nBlue,10.2.0.0/16,3\n", "n.csv:2: 3: did you mean limit?"),
+        ("name,prefix,limit\n\nBlue,10.2.0.0/16,\nBlue,10.3.0.0/16,much\n",
+         "n.csv:4: much: allowed: bits per second"),
+        ("name,prefix,site\nBlue,10.2.0.0/16,hq\nBlue,10.3.0.0/16,lab\n",
+         "n.csv:3: site: lab: Blue has hq in line 2: say it once, or the same"),
+        ("name,prefix,a b\nBlue,10.2.0.0/16,x\n", "n.csv:2: x: a label has letters, digits"),
+        ("name,prefix,labels\n", "n.csv:1: labels: a prefix a line, and a column for each label"),
+        ("name,prefix,site,site\n", "n.csv:1: the column site stands twice"),
+        ('name,prefix\nBlue,"10.2.0.0/16\n', "n.csv:2: no valid CSV: unexpected end of data"),
+        ('# export\nname,prefix\n"Blue\nand more",10.2.0.0/16\n', "n.csv:4: "),
+        ("name,prefix\n,10.2.0.0/16\n", "n.csv:2: "),
+        ("name,prefix\nBlue,\n", "n.csv:2: "),
+        ("", "n.csv:1: a first line with the columns name and prefix is needed"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_networks_file_has_its_line(tmp_path: Path, csv: str, said: str):
@@ -324,6 +396,20 @@ MISTAKES = {
         "expected[0].address: here: allowed: an IPv4 or IPv6 address",
     "expected: [{network: A, upto: 1M, hours: nights}]":
         "expected[0].hours: nights: allowed: a time of day as HH:MM-HH:MM",
+    "expected: [{network: A, upto: 1M, hours: 24:00-05:00}]":
+        "expected[0].hours: 24:00-05:00: allowed: a time of day as HH:MM-HH:MM",
+    "expected: [{network: A, upto: 1M, hours: 05:00-05:00}]":
+        "expected[0].hours: 05:00-05:00: allowed: a time of day as HH:MM-HH:MM",
+    "expected: [{network: A, upto: 1M, protocol: tpc}]":
+        "expected[0].protocol: tpc: allowed: a protocol by its IANA keyword or number, such as tcp",
+    "expected: [{network: A, upto: 1M, protocol: 256}]":
+        "expected[0].protocol: 256: allowed: a protocol by its IANA keyword or number",
+    "expected: [{network: A, upto: 1M, until: soon}]": "expected[0].until: soon: allowed: ",
+    "timezone: Berlin":
+        "timezone: Berlin: allowed: a time zone of the IANA database, such as Europe/Berlin",
+    "timezone: ../UTC": "timezone: ../UTC: allowed: a time zone of the IANA database",
+    "timezone: Europe": "timezone: Europe: allowed: a time zone of the IANA database",
+    "floor: -1": "floor: -1: allowed: bits per second",
     "services: {99999/udp: x}": "services.99999/udp: x: allowed: PORT/PROTOCOL, such as 14857/udp",
     "services: {1/ipx: x}": "services.1/ipx: x: allowed: PORT/PROTOCOL",
     "listen: [2055]": "listen[0]: 2055: allowed: HOST:PORT",

@@ -31,3 +31,20 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.time_ns)
+
+
+def choose(table: Table, chosen: npt.NDArray[np.bool_]) -> Table:
+    """Return the points where `chosen`, bool (n,), is true."""
+    if chosen.all():
+        return table
+    rows = np.flatnonzero(chosen)
+    listed = rows.tolist()
+    return Table(
+        table.measurement,
+        {name: [column[i] for i in listed] for name, column in table.tags.items()},
+        {
+            name: column[rows] if isinstance(column, np.ndarray) else [column[i] for i in listed]
+            for name, column in table.fields.items()
+        },
+        table.time_ns[rows],
+    )

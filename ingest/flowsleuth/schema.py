@@ -111,7 +111,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
         "interfaces",
         Kept.LONG,
         ("exporter", "interface", "direction"),
-        (BYTES, PACKETS, FLOWS),
+        (BYTES, PACKETS, FLOWS, _gauge("speed", "bits/s", "where the configuration tells it")),
         "Traffic of each exporter's interface, ingress and egress.",
     ),
     Measurement(
@@ -148,8 +148,12 @@ MEASUREMENTS: tuple[Measurement, ...] = (
                 "share",
                 "suspected share of flow records one too many (of k copies k-1)",
             ),
+            _gauge("silent_s", "s", "from its last datagram to the end of the window"),
+            Field("networks", Kind.TEXT, "JSON list", "the networks that it reports for"),
         ),
-        "Who sends, and how far it can be trusted; stamped with the window of receipt.",
+        "Who sends, and how far it can be trusted; stamped with the window of receipt. Who falls "
+        "silent keeps its points for a day, with `silent_s` rising. `networks` is written when it "
+        "changes and every five minutes; `all` in it stands for every network.",
     ),
     Measurement(
         "ingester",
@@ -171,16 +175,20 @@ MEASUREMENTS: tuple[Measurement, ...] = (
             _counter("late_points", "points", "written for windows that were closed already"),
             _counter("folded_bytes", "bytes", "in talkers' `other`"),
             _counter("written_early", "windows", "written before their time: memory was full"),
+            _counter("archive_lost", "datagrams", "not archived: disk full, failing or too slow"),
+            _counter("archive_errors", "attempts", "to write the archive that failed"),
             _counter("bugs", "datagrams", "lost to a bug: the log has its traceback"),
             _gauge("window_keys", "keys", "rows held in open windows"),
             _gauge("queue", "points", "waiting to be written"),
             _gauge("spool", "bytes", "on disk, waiting to be written"),
+            _gauge("archive_bytes", "bytes", "of the archive on disk"),
             _gauge("write_seconds", "s", "longest write"),
             _gauge("series", "series", "in use in the detail measurements"),
             _gauge("series_budget", "series", "allowed in the detail measurements"),
             _gauge("admission_bar", "share", "share of a network's bytes that a new series needs"),
             _gauge("receive_buffer", "bytes", "obtained for the sockets"),
             _gauge("rss", "bytes", "resident memory"),
+            _gauge("baseline_seconds", "s", "what computing the last `baseline` took"),
         ),
         "The ingester's own health. Each of several workers writes a point of its own in a window: "
         "there, add gauges up, but take the largest of `write_seconds` and `admission_bar`.",
@@ -201,11 +209,14 @@ MEASUREMENTS: tuple[Measurement, ...] = (
             _gauge("bytes_upper", "bytes/s", "above this is above normal"),
             _gauge("bytes_floor", "bytes/s", "below this nothing is judged"),
             _gauge("bytes_limit", "bytes/s", "the configured limit"),
-            _gauge("lag_s", "s", "the worst export lag of the network's exporters"),
-            _gauge("sampled", "0/1", "whether any of its traffic is sampled"),
+            _gauge("lag_s", "s", "the worst export lag of its exporters in the last hour"),
+            _gauge("sampled", "0/1", "whether any of its exporters samples"),
             _gauge("exporters_silent", "exporters", "of its exporters, how many are silent"),
+            _gauge("learning", "0/1", "whether too little is known yet to say what is normal"),
         ),
-        "What is normal; the same from every ingester.",
+        "What is normal, at steps of five minutes, some of them ahead; the same from every "
+        "ingester. Rows with `protocol=all` are the whole, and only they carry `bytes_limit`; a "
+        "profile has `network=profile:NAME`.",
         ingester_tag=False,
     ),
 )

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from flowsleuth.config import Config
 from flowsleuth.decode.decoder import Decoder
 from flowsleuth.decode.limits import Limits
-from flowsleuth.enrich.protocols import NAMES
+from flowsleuth.protocols import NAMES
 from flowsleuth.receive.datagrams import Datagrams, Sources
 from flowsleuth.receive.files import read
 

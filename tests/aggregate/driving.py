@@ -31,11 +31,11 @@ def network_of(address):
 
 
 class Driven:
-    """Takes lists of records; `flush` returns points as dicts."""
+    """Takes lists of records; `flush` returns points as dicts. profiles: filters."""
 
-    def __init__(self, settings=None, services=None, labels=()):
+    def __init__(self, settings=None, services=None, labels=(), profiles=()):
         self.services = Services(CONFIGURED if services is None else services)
-        self.enricher = Enricher(Networks(NETWORKS), self.services)
+        self.enricher = Enricher(Networks(NETWORKS), self.services, profiles)
         self.aggregator = Aggregator(
             settings or Settings(),
             NetworkNames([name for name, _ in NETWORKS], list(labels)),

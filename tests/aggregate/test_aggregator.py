@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from flowsleuth.aggregate.aggregator import Settings
 from flowsleuth.aggregate.fold import Limits
 from flowsleuth.aggregate.stamps import Stamp, file_stamp, live_stamp
-from flowsleuth.enrich.protocols import NAMES
+from flowsleuth.protocols import NAMES
 
 from .driving import CONFIGURED, Driven, network_of, series, totals_of
 from .reference import service_ports, totals

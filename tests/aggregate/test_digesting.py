@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from flowsleuth.aggregate import digesting, pieces
 from flowsleuth.aggregate.aggregator import Settings
 from flowsleuth.aggregate.fold import Limits
-from flowsleuth.enrich.protocols import NAMES
+from flowsleuth.protocols import NAMES
 
 from .driving import Driven, network_of
 from .reference import sides

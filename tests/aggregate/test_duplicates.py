@@ -56,6 +56,7 @@ def flows(n, seed=1, **columns):
         redated=np.zeros(n, bool),
         received_ns=received,
         export_ns=received,
+        profiles=np.zeros((n, 0), np.uint8),
     )
     return changed(made, **columns)
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowsleuth.aggregate.aggregator import FOREVER, Settings, portions
+from flowsleuth.aggregate.aggregator import FOREVER, Settings
 from flowsleuth.aggregate.rows import CODE_BITS, Rows, Store
+from flowsleuth.aggregate.spread import portions
 
 from .driving import Driven
 from .traffic import NOW, SECOND, flows_of, record
@@ -148,14 +149,14 @@ def long_flows(count):
 def test_cells_are_made_in_portions_and_come_out_the_same(monkeypatch, most):
     expected = Driven()
     expected.add(long_flows(10))
-    monkeypatch.setattr("flowsleuth.aggregate.aggregator.MOST_CELLS", most)
+    monkeypatch.setattr("flowsleuth.aggregate.spread.MOST_CELLS", most)
     driven = Driven()
     driven.add(long_flows(10))
     assert sorted(map(str, driven.flush())) == sorted(map(str, expected.flush()))
 
 
 def test_a_portion_has_no_more_cells_than_are_made_at_once(monkeypatch):
-    monkeypatch.setattr("flowsleuth.aggregate.aggregator.MOST_CELLS", 200)
+    monkeypatch.setattr("flowsleuth.aggregate.spread.MOST_CELLS", 200)
     enriched, _ = Driven().enricher.enrich(flows_of(long_flows(20)), {})
     parts = list(portions(enriched, 60 * SECOND))
     assert all(len(part) * 61 <= 200 + 61 for part in parts)

@@ -1,6 +1,7 @@
 """`check`: the effective configuration on stdout, and what a capture says of it on stderr."""
 
 import re
+from ipaddress import ip_network
 
 import numpy as np
 import pytest
@@ -8,11 +9,15 @@ import yaml
 from click.testing import CliRunner
 
 from flowsleuth.cli.check import KIND_NAMES, command
-from flowsleuth.config import parse
+from flowsleuth.cli.suggested import block
+from flowsleuth.config import Config, parse
 from flowsleuth.demo.capture import PcapWriter
 from flowsleuth.demo.encode import Encoder, Exporter, FlowColumns
 from flowsleuth.errors import ConfigError, InputError
+from flowsleuth.pipeline.suggest import Suggestion, Suggestions
+from flowsleuth.pipeline.suggest import suggest as suggest_networks
 from flowsleuth.receive.datagrams import Datagrams, Sources
+from flowsleuth.receive.files import read
 
 SECOND = 1_000_000_000
 NOW = 1_790_000_000 * SECOND
@@ -161,11 +166,11 @@ def test_files_without_flows(check, tmp_path):
     assert lines == ["flowsleuth: the files hold no flow records: no estimate of the series"]
 
 
-def test_what_is_not_evaluated_yet_is_said(check):
-    _, lines = check(NETWORKS + "profiles: [{name: dns, filter: proto udp}]\n")
-    assert lines == [f"flowsleuth: {text}" for text in parse(
-        NETWORKS + "profiles: [{name: dns, filter: proto udp}]\n", "c.yaml"
-    ).not_yet()]  # fmt: skip
+def test_what_has_no_effect_is_said(check):
+    config = NETWORKS + "expected: [{network: Blues, upto: 1M}]\n"
+    _, lines = check(config)
+    assert lines == [f"flowsleuth: {text}" for text in parse(config, "c.yaml").warnings()]
+    assert len(lines) == 1
 
 
 @pytest.mark.parametrize("setting", ["hosts_file", "networks_file"])
@@ -183,3 +188,131 @@ def test_stdin_cannot_be_read_twice():
     ran = CliRunner().invoke(command, ["-"])
     assert ran.exit_code == 2
     assert "name a FILE" in ran.stderr
+
+
+# Suggested networks
+
+
+@pytest.fixture
+def suggest(tmp_path, monkeypatch):
+    """`suggest(path, "hosts_file: hosts")` → the lines of stdout, which are a configuration."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(file, config=""):
+        (tmp_path / "c.yaml").write_text(config)
+        arguments = ["--suggest", "-c", "c.yaml", str(file)]
+        ran = CliRunner().invoke(command, arguments, catch_exceptions=False)
+        assert ran.exit_code == 0, ran.stderr
+        assert ran.stderr == ""
+        (tmp_path / "again.yaml").write_text(ran.stdout)
+        again = CliRunner().invoke(command, ["-c", "again.yaml"], catch_exceptions=False)
+        assert again.exit_code == 0
+        return ran.stdout.splitlines(), parse(ran.stdout, "again.yaml")
+
+    return run
+
+
+def test_a_suggestion_is_a_configuration_with_reasons(suggest, hour):
+    lines, config = suggest(hour)
+    assert [(n.name, [str(p) for p in n.prefixes]) for n in config.networks] == [
+        ("net-10-1-0-0-24", ["10.1.0.0/24"])
+    ]
+    assert lines[0].startswith("# Judged by 12000 flow records, 2026-09-21 14:13 to 2026-09-21 15:")
+    assert lines[-2].endswith("# 100% of bytes, 2 hosts, 1 peers; private")
+    assert lines[-1] == "# 0% of bytes touch none of what was found."
+
+
+def test_hosts_of_one_domain_are_one_network(suggest, hour, tmp_path):
+    names = ["10.1.0.1 printer.green.example.net", "10.1.0.2 www.green.example.net", "10.1.0.9 odd"]
+    (tmp_path / "hosts").write_text("\n".join(names))
+    assert suggest(hour, "hosts_file: hosts")[1].networks[0].name == "green"
+    (tmp_path / "hosts").write_text("\n".join(name.replace("green", "other") for name in names))
+    assert suggest(hour, "hosts_file: hosts")[1].networks[0].name == "net-10-1-0-0-24"
+
+
+def suggestion(prefix, *, sure=True):
+    return Suggestion(ip_network(prefix), 0.0123, 1, 3, sure, "private")
+
+
+def written(*found, hosts=None, more=0):
+    suggestions = Suggestions(7, NOW, NOW, found, more, 0.002, 0.3)
+    lines = list(block(suggestions, hosts or {}))
+    return lines, parse("\n".join(lines), "s.yaml")
+
+
+def test_a_guess_is_commented_out():
+    lines, config = written(
+        suggestion("10.1.0.0/16"), suggestion("80.0.0.0/24", sure=False), more=4
+    )
+    assert [network.name for network in config.networks] == ["net-10-1-0-0-16"]
+    guess = next(line for line in lines if "80.0.0.0" in line)
+    assert guess.startswith("  # - {name: ")
+    assert "# Left out: 4 more prefixes with 0.2% of bytes." in lines
+    lines, config = written(suggestion("80.0.0.0/24", sure=False))
+    assert config.networks[0].name == "Private"
+
+
+HQ = {f"10.1.0.{i}": f"h{i}.hq.example" for i in range(3)} | {
+    f"2001:db8::{i}": f"h{i}.hq.example" for i in range(3)
+}
+
+
+@pytest.mark.parametrize(
+    ("sure", "prefixes"),
+    [((True, True), 2), ((True, False), 1), ((False, True), 1), ((False, False), 0)],
+)
+def test_a_network_of_two_prefixes(sure, prefixes):
+    found = [
+        suggestion(prefix, sure=of)
+        for prefix, of in zip(("10.1.0.0/16", "2001:db8::/48"), sure, strict=True)
+    ]
+    _, config = written(*found, hosts=HQ)
+    (network,) = config.networks
+    if prefixes:
+        assert (network.name, len(network.prefixes)) == ("hq", prefixes)
+    else:
+        assert network.name == "Private"
+
+
+def test_where_nothing_tells():
+    lines, config = written()
+    assert lines[-1] == "networks: []"
+    assert config.networks[0].name == "Private"
+
+
+def test_a_suggestion_needs_files_with_flows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = CliRunner().invoke(command, ["--suggest"])
+    assert ran.exit_code == 2
+    assert "needs a FILE" in ran.stderr
+    with PcapWriter(tmp_path / "empty.pcap"):
+        pass
+    with pytest.raises(InputError, match="no flow records"):
+        CliRunner().invoke(command, ["--suggest", "empty.pcap"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "prefixes"),
+    [
+        ("derived/isp_sample_v5.pcap", {"170.80.156.33/32", "192.168.0.0/23"}),
+        ("derived/isp_sample_v9.pcap",
+         {"170.80.156.33/32", "192.168.0.0/23", "2804:3714:4058::/48"}),
+    ],
+)  # fmt: skip
+def test_what_real_captures_suggest(suggest, captures, name, prefixes):
+    """A site behind NAT: its private prefix, the public address of its router, its IPv6."""
+    _, config = suggest(captures / name)
+    assert {str(p) for network in config.networks for p in network.prefixes} == prefixes
+
+
+def test_any_capture_gives_a_valid_block(captures):
+    judged = 0
+    for path in sorted(path for path in captures.rglob("*") if path.is_file()):
+        try:
+            found = suggest_networks(Config(), read([str(path)], Sources()))
+        except InputError:
+            continue
+        if found is not None:
+            parse("\n".join(block(found, {})), path.name)
+            judged += 1
+    assert judged > 30

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowsleuth.decode.flows import MAPPED_PREFIX, NO_PROTOCOL, UNKNOWN_ADDRESS
+from flowsleuth.decode.flows import MAPPED_PREFIX, UNKNOWN_ADDRESS
 from flowsleuth.decode.limits import Limits
+from flowsleuth.protocols import NO_PROTOCOL
 
 from .wire import (
     BASIC,

@@ -109,3 +109,24 @@ def test_limits_hold_for_what_is_imported():
 def test_anything_else_is_a_value_error(state):
     with pytest.raises(ValueError, match="validation error"):
         Decoder().import_state(state)
+
+
+def streams_of(collector):
+    return [(s.exporter, s.domain) for s in collector.decoder.streams.table[1:]]
+
+
+def test_more_exporters_and_domains_can_be_told_apart_from_now_on():
+    collector = Collector(Limits(exporters=1, domains=1))
+    for address in ("192.0.2.1", "192.0.2.2"):
+        for domain in (1, 2):
+            collector.hear(ipfix(data(256, basic()), domain=domain), address=address)
+    assert streams_of(collector) == [("192.0.2.1", 1), ("192.0.2.1", -1)]
+    collector.decoder.tell_apart(10, 10)
+    assert streams_of(collector)[2:] == [("192.0.2.1", 2), ("192.0.2.2", 1), ("192.0.2.2", 2)]
+    heard = collector.hear(ipfix(data(256, basic()), domain=2), address="192.0.2.2")
+    assert collector.decoder.streams.table[int(heard.stream[0])].exporter == "192.0.2.2"
+    collector.decoder.tell_apart(1, 1)
+    heard = collector.hear(ipfix(data(256, basic()), domain=2), address="192.0.2.2")
+    assert collector.decoder.streams.table[int(heard.stream[0])].exporter == "192.0.2.2"
+    heard = collector.hear(ipfix(data(256, basic())), address="192.0.2.9")
+    assert heard.stream[0] == 0

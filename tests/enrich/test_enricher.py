@@ -14,7 +14,8 @@ from flowsleuth.decode.flows import (
     RATE_KNOWN,
     RATE_UNKNOWN,
 )
-from flowsleuth.enrich.enricher import IMPLAUSIBLE, Enricher, Policy, Records
+from flowsleuth.enrich.counting import IMPLAUSIBLE, Policy
+from flowsleuth.enrich.enricher import Enricher, Records
 from flowsleuth.enrich.networks import NO_NETWORK, Networks
 from flowsleuth.enrich.services import Services
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowsleuth.decode.flows import UNKNOWN_ADDRESS
-from flowsleuth.enrich.networks import NO_NETWORK, Networks
+from flowsleuth.enrich.networks import NO_NETWORK, Networks, spans
 from flowsleuth.errors import ConfigError
 
 HALF = 2**64 - 1
@@ -153,3 +153,21 @@ def test_ten_thousand_nested_prefixes_of_both_families():
         assert find(table, first, last) == [expected(nets, first), expected(nets, last)]
     held = sum(level.nbytes for level in table._levels)
     assert held < 50e6
+
+
+def test_spans_are_what_is_left_of_each_network():
+    held = spans(
+        [
+            ("Green", [ip_network("10.0.0.0/24"), ip_network("2001:db8::/32")]),
+            ("Sub", [ip_network("10.0.0.128/25"), ip_network("2001:db8:0:1::/64")]),
+            ("Next", [ip_network("10.0.1.0/24"), ip_network("10.0.2.0/24"), ip_network("::/0")]),
+            ("Hidden", [ip_network("10.0.0.0/25")]),
+        ]
+    )
+    base, v6 = 10 << 24, 0x20010DB8 << 96
+    assert held == [
+        [(6, v6, v6 + 2**64 - 1), (6, v6 + 2**65, v6 + 2**96 - 1)],
+        [(4, base + 128, base + 255), (6, v6 + 2**64, v6 + 2**65 - 1)],
+        [(4, base + 256, base + 767), (6, 0, v6 - 1), (6, v6 + 2**96, 2**128 - 1)],
+        [(4, base, base + 127)],
+    ]

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from flowsleuth.decode.flows import NO_PROTOCOL
-from flowsleuth.enrich import protocols
+from flowsleuth import protocols
 from flowsleuth.enrich.service_table import TOPICS
 from flowsleuth.enrich.services import SHIPPED, Services, read_topic
+from flowsleuth.protocols import NO_PROTOCOL
 
 TCP, UDP = 6, 17
 

@@ -1,5 +1,7 @@
 """Captures made with the demo's encoder, as batches; what the points of a pipeline are as lines."""
 
+import re
+
 import numpy as np
 
 from flowsleuth.config import Config
@@ -11,6 +13,7 @@ from flowsleuth.write.lines import encode
 
 SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
+FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^,]+)')
 START = 1_700_000_000 * SECOND
 DELAY = 2 * SECOND
 """From the export of a datagram to its receipt."""
@@ -116,25 +119,20 @@ def points(items, size=500, **settings):
 
 def read(line):
     """Take a line apart: measurement, tags, fields (ints, floats), time."""
-    head, fields, time = line.rsplit(" ", 2) if '"' not in line else _with_text(line)
+    head, rest = re.split(r"(?<!\\) ", line, maxsplit=1)
+    fields, time = rest.rsplit(" ", 1)
     measurement, *tags = head.split(",")
     return (
         measurement,
         dict(tag.split("=") for tag in tags),
-        {name: _value(value) for name, value in (f.split("=") for f in fields.split(","))},
+        {name: _value(value) for name, value in FIELD.findall(fields)},
         int(time),
     )
 
 
-def _with_text(line):
-    head, rest = line.split(" ", 1)
-    fields, time = rest.rsplit(" ", 1)
-    return head, fields, time
-
-
 def _value(text):
     if text.startswith('"'):
-        return text.strip('"')
+        return re.sub(r"\\(.)", r"\1", text[1:-1])
     return int(text[:-1]) if text.endswith("i") else float(text)
 
 

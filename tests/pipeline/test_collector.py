@@ -2,6 +2,7 @@
 
 import logging
 
+import numpy as np
 import pytest
 from decode import wire
 
@@ -9,6 +10,7 @@ from flowsleuth.pipeline.collector import GAUGES, LOGGED, Collector
 from flowsleuth.pipeline.health import FIELDS
 from flowsleuth.pipeline.pipeline import Pipeline
 from flowsleuth.pipeline.state import State
+from flowsleuth.points import Table
 from flowsleuth.receive.datagrams import Datagrams, Sources
 from flowsleuth.receive.sockets import Buffer
 from flowsleuth.receive.udp import Statistics
@@ -92,8 +94,9 @@ class Site:
         """[(seconds after NOW when it was written, tags, fields, seconds of its time)]."""
         return [
             ((at - NOW) // SECOND, tags, fields, (time - NOW) / SECOND)
-            for at, (name, tags, fields, time) in ((at, read(line)) for at, line in self.written)
-            if name == measurement
+            for at, line in self.written
+            if line.startswith((f"{measurement},", f"{measurement} "))
+            for _, tags, fields, time in [read(line)]
         ]
 
 
@@ -128,6 +131,73 @@ def test_stopping_writes_everything_that_was_received():
     assert [f["datagrams"] for _, _, f, _ in site.points("ingester")] == [5]
     assert [(tags["kind"]) for _, tags, _, _ in site.points("events")] == ["start", "stop"]
     assert site.commits >= 3
+
+
+def test_an_exporter_that_falls_silent_is_seen_over_a_restart(tmp_path):
+    first = Site([(40, flow(40)), (120,), (180,)], tmp_path).run()
+    assert [(at, f["datagrams"], f["silent_s"]) for at, _, f, _ in first.points("exporters")] == [
+        (120, 1, 20.0),
+        (180, 0, 80.0),
+    ]
+    assert first.points("exporters")[0][2]["networks"] == '["Site"]'
+    second = Site([(240,), (300,)], tmp_path)
+    State(str(tmp_path), "main").load(second.pipeline)
+    second.now = NOW + 210 * SECOND
+    second.pipeline.aggregator.hearing.watch(second.now)
+    second.run()
+    # Kept were 80 s of silence until 120; they go on at 210, and windows end at 180 and 240.
+    assert [f["silent_s"] for _, _, f, _ in second.points("exporters")] == [50.0, 110.0]
+
+
+class Baseline:
+    """A publisher that has three tables to write, one of them when it is stopped."""
+
+    seconds = 1.5
+
+    def __init__(self):
+        self.calls = []
+        self.tables = []
+
+    def start(self):
+        self.calls.append("start")
+        self.tables += [self._table(0), self._table(1)]
+
+    def take(self):
+        return self.tables.pop(0) if self.tables else None
+
+    def stop(self):
+        self.calls.append("stop")
+        self.tables.append(self._table(2))
+
+    def reload(self, config):
+        self.calls.append(config)
+
+    @staticmethod
+    def _table(number):
+        tags = {"network": ["Site"], "direction": ["out"], "protocol": ["all"]}
+        return Table("baseline", tags, {"lag_s": np.array([number])}, np.array([NOW]))
+
+
+def test_what_is_normal_is_written_in_parts():
+    site = Site([(40,), (41,), (42,)])
+    baseline = Baseline()
+    site.collector = Collector(
+        site.pipeline.config,
+        site,
+        site.pipeline,
+        site,
+        State(None, "main"),
+        lambda: site.now,
+        baseline=baseline,
+    )
+    for told in site.collector.on_reload:
+        told("another configuration")
+    site.run()
+    assert baseline.calls == ["another configuration", "start", "stop"]
+    written = [(at, fields["lag_s"]) for at, _, fields, _ in site.points("baseline")]
+    assert written == [(40, 0), (41, 1), (42, 2)]
+    assert site.points("ingester")[-1][2]["baseline_seconds"] == 1.5
+    assert not any("ingester=" in line for _, line in site.written if line.startswith("baseline"))
 
 
 def test_every_field_of_the_ingester_is_given():

@@ -1,6 +1,7 @@
 """What workers divide, when their number changes: nothing is lost and nothing counted twice."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -70,6 +71,22 @@ def test_exporters_go_where_they_are_steered_and_series_count_once(tmp_path, bef
     assert {path.name for path in tmp_path.glob("*.json")} == {
         f"{name}.state.json" for name in names(after)
     }
+
+
+def test_who_was_heard_goes_where_it_is_steered_as_last_heard(tmp_path):
+    for worker, name in enumerate(names(2)):
+        state = State(str(tmp_path), name)
+        keep(tmp_path, name, EXPORTERS, [])
+        state.read(
+            lambda content, state=state, worker=worker: state.write(
+                content | {"heard": [[e, 7, 9, -10 - worker, {"Site": -20}] for e in EXPORTERS]}
+            )
+        )
+    deal_out(config(tmp_path), 3)
+    for worker, name in enumerate(names(3)):
+        heard = json.loads((tmp_path / f"{name}.state.json").read_text())["heard"]
+        own = [e for e in EXPORTERS if worker_of(e, 3) == worker]
+        assert sorted(heard) == sorted([e, 7, 9, -10, {"Site": -20}] for e in own)
 
 
 def test_of_two_templates_the_later_file_has_the_right_one(tmp_path):
@@ -184,3 +201,17 @@ def test_without_a_state_dir_there_is_nothing_to_do():
 def test_budget_and_spool_are_divided(tmp_path):
     part = share_of(config(tmp_path, series_budget=1000), 8)
     assert (part.series_budget, part.spool) == (125, MIB)
+
+
+def test_what_networks_were_goes_to_every_worker_the_newest_first(tmp_path):
+    for worker, digests in enumerate(({"Green": "old", "Gone": "x"}, {"Green": "new"})):
+        name = names(2)[worker]
+        keep(tmp_path, name, EXPORTERS[:2], [1])
+        path = tmp_path / f"{name}.state.json"
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps(content | {"networks": digests}))
+        os.utime(path, (1000 + worker, 1000 + worker))
+    deal_out(config(tmp_path), 3)
+    for name in names(3):
+        content = json.loads((tmp_path / f"{name}.state.json").read_text())
+        assert content["networks"] == {"Green": "new", "Gone": "x"}

@@ -51,6 +51,25 @@ def test_templates_names_and_series_outlive_a_restart(tmp_path):
     assert new.records == 1
 
 
+def test_who_was_heard_outlives_a_restart(tmp_path):
+    old = learned()
+    old.aggregator.hearing.watch(NOW)
+    feed(old, wire.v9(wire.data(256, wire.basic())))
+    old.finish(Stamp())
+    State(str(tmp_path), "main").save(old)
+    new = Pipeline(config(networks=[{"name": "Site", "prefixes": ["10.0.0.0/8"]}]), {})
+    State(str(tmp_path), "main").load(new)
+    assert new.export_heard() == old.export_heard() == [["192.0.2.1", 7, 9, 0, {"Site": 0}]]
+
+
+def test_a_file_of_a_version_that_kept_less_is_read(tmp_path):
+    State(str(tmp_path), "main").save(learned())
+    _changed(lambda kept: kept.pop("heard"))(tmp_path / "main.state.json")
+    new = Pipeline(config(), {})
+    State(str(tmp_path), "main").load(new)
+    assert new.aggregator.use().series > 0
+
+
 def test_ingesters_have_files_of_their_own(tmp_path):
     State(str(tmp_path), "main").save(learned())
     other = Pipeline(config(), {})
@@ -105,6 +124,7 @@ DAMAGE = {
     "no version": _changed(lambda kept: kept.pop("version")),
     "no budget": _changed(lambda kept: kept.pop("budget")),
     "budget damaged": _changed(lambda kept: kept["budget"]["hosts"].update(hashes=[3, 2, 1])),
+    "heard damaged": _changed(lambda kept: kept.update(heard=[["192.0.2.1", 7, 9, "late", {}]])),
     "decoder damaged": _changed(lambda kept: kept["decoder"].update(sessions=7)),
 }
 
@@ -164,3 +184,37 @@ def test_a_damaged_file_that_cannot_be_set_aside_is_one_line(tmp_path, monkeypat
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(ServiceError, match=r"main\.state\.json is damaged .*; remove it"):
         State(str(tmp_path), "main").read(lambda kept: None)
+
+
+def test_what_networks_were_outlives_a_restart(tmp_path):
+    state = State(str(tmp_path), "main")
+    state.networks = {"Green": "1234"}
+    state.save(learned())
+    again = State(str(tmp_path), "main")
+    again.load(Pipeline(config(), {}))
+    assert again.networks == {"Green": "1234"}
+
+
+def test_a_state_of_a_version_without_networks_is_read(tmp_path):
+    state = State(str(tmp_path), "main")
+    state.save(learned())
+    path = tmp_path / "main.state.json"
+    kept = json.loads(path.read_text())
+    del kept["networks"]
+    path.write_text(json.dumps(kept))
+    again, pipeline = State(str(tmp_path), "main"), Pipeline(config(), {})
+    again.load(pipeline)
+    assert again.networks == {}
+    assert pipeline.aggregator.use().series > 0
+
+
+@pytest.mark.parametrize("networks", [[], {"Green": 7}, None])
+def test_damaged_networks_are_set_aside_with_their_file(tmp_path, networks):
+    state = State(str(tmp_path), "main")
+    state.save(learned())
+    path = tmp_path / "main.state.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"networks": networks}))
+    pipeline = Pipeline(config(), {})
+    State(str(tmp_path), "main").load(pipeline)
+    assert not path.exists()
+    assert pipeline.aggregator.use().series == 0

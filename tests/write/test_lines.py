@@ -87,6 +87,15 @@ def test_the_largest_integer_is_exact():
     assert encode(table) == [b"traffic bytes=9223372036854775807i 1"]
 
 
+def test_an_empty_text_is_no_field():
+    tags = {"exporter": ["a", "b"], "domain": ["0", "0"], "version": ["v9", "v9"]}
+    fields = {"datagrams": np.array([1, 2]), "networks": ["", '["A"]']}
+    assert encode(Table("exporters", tags, fields, np.array([1, 2]))) == [
+        b"exporters,exporter=a,domain=0,version=v9 datagrams=1i 1",
+        b'exporters,exporter=b,domain=0,version=v9 datagrams=2i,networks="[\\"A\\"]" 2',
+    ]
+
+
 def test_percent_signs_are_text():
     table = Table("traffic", {"network": ["50%d"]}, {"flows": np.array([1])}, np.array([1]))
     assert encode(table, {"ingester": "%s"}) == [b"traffic,network=50%d,ingester=%s flows=1i 1"]

@@ -6,7 +6,7 @@ get it together and sums agree in every flush. Reads no clock: whoever drives it
 are due and how the points are stamped.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,28 +15,26 @@ import numpy.typing as npt
 from flowsleuth.aggregate.accumulator import Accumulator
 from flowsleuth.aggregate.budget import SeriesBudget, Use
 from flowsleuth.aggregate.clocks import judge
+from flowsleuth.aggregate.counters import Counters
 from flowsleuth.aggregate.digest import Digest
 from flowsleuth.aggregate.digesting import digest
+from flowsleuth.aggregate.estate import Estate
 from flowsleuth.aggregate.fold import OTHER_PORT, Folder, Limits
 from flowsleuth.aggregate.grouping import Weights
+from flowsleuth.aggregate.hearing import Hearing
 from flowsleuth.aggregate.heavy import HeavyHours
 from flowsleuth.aggregate.interfaces import Interfaces
 from flowsleuth.aggregate.naming import NetworkNames, StreamNames
 from flowsleuth.aggregate.pieces import Judge
+from flowsleuth.aggregate.profiles import ProfileTotals
 from flowsleuth.aggregate.rows import (
     BYTES,
     CODE_BITS,
-    IN,
-    INTERNAL,
-    OUT,
-    PROTOCOLS,
-    TRANSIT,
     Store,
-    network_ends,
     rows_of,
 )
 from flowsleuth.aggregate.service_port import PortCounts
-from flowsleuth.aggregate.spread import spread
+from flowsleuth.aggregate.spread import portions, spread
 from flowsleuth.aggregate.stamps import Stamp, Stamps
 from flowsleuth.aggregate.tables import OffsetOf, StreamGauges, Tables
 from flowsleuth.aggregate.trust import Trust
@@ -52,9 +50,6 @@ OLD_NS = 2 * HOUR
 """Cells further than this before their receipt are exact in `traffic`; in `talkers` they need the
 share that makes a key heavy, whatever series it has."""
 
-MOST_CELLS = 400_000
-"""Cells that are made at once: sixty thousand flows of two hours at windows of a second are not."""
-
 FOREVER = 2**62
 """A window after all others: what `flush` is told to write everything that there is."""
 
@@ -65,7 +60,8 @@ class Settings:
 
     window_ns; accepted_age_ns: how old a flow may be; limits: of heavy hitters; capacity: most rows
     held in open windows (up to 400 bytes each while they are written); waiting: most records that
-    wait for their port; budget, retention_ns: of series; interfaces: most of one exporter.
+    wait for their port; budget, retention_ns: of series; interfaces: most of one exporter;
+    profiles: their names, in the order of the bits of `Records.profiles`.
     """
 
     window_ns: int = 60_000_000_000
@@ -76,15 +72,7 @@ class Settings:
     budget: int = 100_000
     retention_ns: int = 30 * 24 * HOUR
     interfaces: int = 4096
-
-
-@dataclass(slots=True)
-class Counters:
-    """What the aggregator counts of itself, since the start."""
-
-    folded_bytes: int = 0
-    written_early: int = 0
-    late_points: int = 0
+    profiles: tuple[str, ...] = ()
 
 
 class Aggregator:
@@ -102,6 +90,7 @@ class Aggregator:
         self.early_stamp: Callable[[], Stamp] = Stamp
         self._early: list[Table] = []
         self.budget = SeriesBudget(settings.budget, settings.retention_ns, settings.limits.share)
+        self._networks = networks
         self._unassigned = len(networks.names)
         self._services = services
         self._store = Store(settings.capacity)
@@ -110,9 +99,13 @@ class Aggregator:
         self._ports = PortCounts()
         self._interfaces = Interfaces(settings.interfaces)
         self._by_interface = Accumulator(3)
-        self._by_profile = Accumulator(3)
+        self._profiles = ProfileTotals(settings.profiles)
         self._redated = Accumulator(1)
-        self._trust = Trust(settings.window_ns, settings.accepted_age_ns // settings.window_ns + 2)
+        self._trust = Trust(
+            settings.window_ns,
+            settings.accepted_age_ns // settings.window_ns + 2,
+            networks.names,
+        )
         self._stamps = Stamps()
         scopes = networks.scope_hashes()
         self._folder = Folder(settings.limits, self.budget, scopes, settings.window_ns)
@@ -137,6 +130,11 @@ class Aggregator:
         """The oldest window that something is held of, FOREVER if nothing is."""
         ends = (int(part.end_ns.min()) // self.settings.window_ns for part in self._waiting)
         return min(self._store.oldest(FOREVER), *ends, FOREVER)
+
+    @property
+    def hearing(self) -> Hearing:
+        """Who was heard when; `watch` on it makes points of who is silent."""
+        return self._trust.hearing
 
     def use(self) -> Use:
         """Tell how much of the series budget is used."""
@@ -186,19 +184,16 @@ class Aggregator:
 
         stamp: how the points' times are made unique; gauges: the decoder's, for `exporters`.
         """
-        self._decide(until)
 
         def offset_of(windows: Ints) -> Ints:
             return self._stamps.offsets(windows, stamp)
 
-        tables = self._rows(until, offset_of)
-        tables += [
-            self._tables.interfaces(self._by_interface.take_before(until), offset_of),
-            self._tables.profiles(self._by_profile.take_before(until), offset_of),
+        tables = self._counted(until, offset_of)
+        tables.append(
             self._tables.exporters(
                 self._trust.take_before(until), gauges or StreamGauges(), offset_of
-            ),
-        ]
+            )
+        )
         self._mark(tables)
         horizon = self._horizon()
         heavy = self._heavy.close(until, stamp, horizon)
@@ -207,6 +202,48 @@ class Aggregator:
         self._stamps.forget(horizon)
         self._ports.forget(horizon)
         return self.take_early() + [table for table in tables if len(table)]
+
+    def hand_over(self, stamp: Stamp) -> tuple[list[Table], Estate]:
+        """Write all that is held under names which may change; the rest is for `inherit`.
+
+        The aggregator is of no use any more.
+        """
+        tables = self._counted(FOREVER, lambda windows: self._stamps.offsets(windows, stamp))
+        self._mark(tables)
+        tables = self.take_early() + [table for table in tables if len(table)]
+        return tables, Estate(
+            self._networks,
+            self.counters,
+            self.early_stamp,
+            self.budget,
+            self._ports,
+            self._trust,
+            self._stamps,
+            self._heavy,
+        )
+
+    def inherit(self, estate: Estate) -> None:
+        """Go on where another left off, before any record; windows have the same length."""
+        places = self._networks.places_of(estate.networks)
+        self.counters, self.early_stamp = estate.counters, estate.early_stamp
+        self.budget.inherit(estate.budget)
+        self._ports, self._trust = estate.ports, estate.trust
+        self._trust.hearing.rename(self._networks.names)
+        self._stamps = estate.stamps
+        self._stamps.renumber(places)
+        self._heavy = estate.heavy
+        self._heavy.renumber(places, self.budget, self._networks.scope_hashes())
+
+    def _counted(self, until: int, offset_of: OffsetOf) -> list[Table]:
+        """Make the points of what records count for, in windows before `until`."""
+        self._decide(until)
+        return [
+            *self._rows(until, offset_of),
+            self._tables.interfaces(self._by_interface.take_before(until), offset_of),
+            self._tables.profiles(
+                self._profiles.names, self._profiles.take_before(until), offset_of
+            ),
+        ]
 
     def _rows(self, until: int, offset_of: OffsetOf) -> list[Table]:
         """Make the points of the rows of windows before `until`."""
@@ -293,7 +330,7 @@ class Aggregator:
         fresh = (cells.window + 1) * window_ns > cells.of(records.received_ns) - OLD_NS
         self._store.add(rows_of(records, cells, fresh, self._unassigned))
         sums = Weights.beside(cells.bytes, cells.packets, cells.flows)
-        self._by_profile.add(cells.window, cells.of(_profile_code(records)), sums)
+        self._profiles.add(records, cells, sums)
         for side, if_index in ((0, records.in_if), (1, records.out_if)):
             if if_index.any():
                 numbers = self._interfaces.numbers(records.stream, if_index) * 2 + side
@@ -311,26 +348,3 @@ class Aggregator:
             rows.key & ((1 << CODE_BITS) - 1),
             Weights(rows.values[:, BYTES : BYTES + 1]),
         )
-
-
-def portions(records: Records, window_ns: int) -> Iterator[Records]:
-    """Cut records where their cells become more than MOST_CELLS; one record is never cut."""
-    if not len(records):
-        return
-    cells = np.maximum(records.end_ns // window_ns - records.start_ns // window_ns, 0) + 1
-    if int(cells.sum()) <= MOST_CELLS:
-        yield records
-        return
-    portion = np.cumsum(cells) // MOST_CELLS
-    edges = np.flatnonzero(np.diff(portion)) + 1
-    for rows in np.split(np.arange(len(records)), edges):
-        yield records.take(rows)
-
-
-_BY_ENDS = np.array([TRANSIT, IN, OUT, INTERNAL], np.int64) * PROTOCOLS
-"""Code of the direction by `network_ends`, for what counts once whatever networks there are."""
-
-
-def _profile_code(records: Records) -> Ints:
-    """Direction and protocol of a record that counts once: `out` or `in` if one end is in any."""
-    return _BY_ENDS.take(network_ends(records)) + records.protocol

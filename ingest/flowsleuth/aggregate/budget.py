@@ -101,6 +101,15 @@ class Pool:
         self.allowance = limit / START_SHARE
         self.clock = -1
 
+    def inherit(self, former: "Pool") -> None:
+        """Take over the series of another; of what is larger here, a quarter can be had at once."""
+        self.hashes, self.last_day = former.hashes, former.last_day
+        self.host_hashes = former.host_hashes
+        self.taken_elsewhere, self.clock = former.taken_elsewhere, former.clock
+        more = max(0, self.limit - former.limit) / START_SHARE
+        self.allowance = min(former.allowance + more, float(self.limit))
+        self.known.fill(self.host_hashes)
+
     @property
     def bar(self) -> float:
         """The share that a new key needs now: doubles each time that the allowance halves."""
@@ -224,6 +233,11 @@ class SeriesBudget:
         self.pools = {
             name: Pool(max(1, int(budget * part)), days, bar) for name, part in POOLS.items()
         }
+
+    def inherit(self, former: "SeriesBudget") -> None:
+        """Take over the series of another, whose numbers may have been different ones."""
+        for name, pool in self.pools.items():
+            pool.inherit(former.pools[name])
 
     def use(self) -> Use:
         """Tell how much is used."""

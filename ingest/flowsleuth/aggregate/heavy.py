@@ -4,7 +4,7 @@ Sums of the talkers that were kept, so a talker that was below the first of ever
 minutes lacks those minutes; one that carries a tenth of an hour is above in nearly all of them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +92,25 @@ class HeavyHours:
         ):
             totals = self._totals.setdefault(hour, {})
             totals[place] = totals.get(place, 0) + octets
+
+    def renumber(self, places: Ints, budget: SeriesBudget, scope_hash: Halves) -> None:
+        """Go on with another budget and other numbers of networks.
+
+        places: int64, the new number of each place so far, -1 where it is gone: its hour is not
+        written, since it is not over.
+        """
+        self._budget, self._scope_hash = budget, scope_hash
+        moved = []
+        for part in self._parts:
+            place = places[part.code // PROTOCOLS]
+            there = _take(part, place >= 0)
+            code = place[place >= 0] * PROTOCOLS + there.code % PROTOCOLS
+            moved.append(replace(there, code=code))
+        self._parts = moved
+        self._totals = {
+            hour: {int(places[p]): octets for p, octets in totals.items() if places[p] >= 0}
+            for hour, totals in self._totals.items()
+        }
 
     def close(self, until: int, stamp: Stamp, horizon: int) -> HeavyPoints | None:
         """Return the points of hours that are over before window `until`.

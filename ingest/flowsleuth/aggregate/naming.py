@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from flowsleuth.aggregate.rows import CODE_BITS, DIRECTIONS, PROTOCOLS
 from flowsleuth.decode.flows import MAPPED_PREFIX, UNKNOWN_ADDRESS
-from flowsleuth.enrich.protocols import NAMES as PROTOCOL_NAMES
+from flowsleuth.protocols import NAMES as PROTOCOL_NAMES
 
 Ints = npt.NDArray[np.int64]
 
@@ -61,6 +61,17 @@ class NetworkNames:
             np.uint64,
         )
 
+    def places_of(self, former: "NetworkNames") -> Ints:
+        """Return the number that each place of former networks has here: int64 (places,).
+
+        A place is (network, direction), index * 4 + direction; -1 where no network has the name.
+        """
+        index = {name: i for i, name in enumerate([*self.names, UNASSIGNED])}
+        found = [index.get(name, -1) for name in [*former.names, UNASSIGNED]]
+        networks = np.repeat(np.array(found, np.int64), len(DIRECTIONS))
+        directions = np.tile(np.arange(len(DIRECTIONS)), len(found))
+        return np.where(networks < 0, -1, networks * len(DIRECTIONS) + directions)
+
     def tags(self, key: Ints, *, protocol: bool = True) -> dict[str, list[str]]:
         """Return the columns network, direction, protocol and the networks' labels of keys."""
         codes = key & ((1 << CODE_BITS) - 1)
@@ -84,9 +95,10 @@ class StreamNames:
     """How streams and interfaces are called; functions, because both are learned on the way.
 
     exporter: stream index → (exporter, domain, version); interface: (stream index, ifIndex) → name;
-    host: address → name or ''.
+    host: address → name or ''; speed: (stream index, ifIndex) → bits/s, 0 where it is not known.
     """
 
     exporter: Callable[[int], tuple[str, str, str]]
     interface: Callable[[int, int], str]
     host: Callable[[str], str]
+    speed: Callable[[int, int], int] = lambda _stream, _if_index: 0

@@ -5,14 +5,20 @@ the cells of one flow add up to v to the byte. The product passes 64 bits; the q
 estimated in floating point, and what the wrapped integer product leaves mends the estimate.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from flowsleuth.enrich.enricher import Records
+
 Ints = npt.NDArray[np.int64]
 _T = TypeVar("_T", bound=np.generic)
+
+MOST_CELLS = 400_000
+"""Cells that are made at once: sixty thousand flows of two hours at windows of a second are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +108,17 @@ def _is_last(begins: Ints, n: int) -> Ints:
     last[begins[1:] - 1] = 1
     last[-1] = 1
     return last
+
+
+def portions(records: Records, window_ns: int) -> Iterator[Records]:
+    """Cut records where their cells become more than MOST_CELLS; one record is never cut."""
+    if not len(records):
+        return
+    cells = np.maximum(records.end_ns // window_ns - records.start_ns // window_ns, 0) + 1
+    if int(cells.sum()) <= MOST_CELLS:
+        yield records
+        return
+    portion = np.cumsum(cells) // MOST_CELLS
+    edges = np.flatnonzero(np.diff(portion)) + 1
+    for rows in np.split(np.arange(len(records)), edges):
+        yield records.take(rows)

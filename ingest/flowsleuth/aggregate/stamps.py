@@ -63,6 +63,16 @@ class Stamps:
         self._forgotten = -(2**62)
         self._flushes = 0
 
+    def renumber(self, places: Ints) -> None:
+        """Take other numbers of places: int64, the new one of each, -1 where it is gone."""
+        so_far, self._sums = self._sums, {}
+        for window, (place, sums) in so_far.items():
+            moved = places[place]
+            order = np.argsort(moved)
+            order = order[moved[order] >= 0]
+            if len(order):
+                self._sums[window] = (moved[order], sums[order])
+
     def offsets(self, windows: Ints, stamp: Stamp) -> Ints:
         """Return how far after their starts the points of these windows lie: int64 (n,), ns."""
         distinct, inverse = np.unique(windows, return_inverse=True)

@@ -12,6 +12,7 @@ from flowsleuth.aggregate.grouping import group
 from flowsleuth.aggregate.heavy import HOUR, HeavyPoints
 from flowsleuth.aggregate.interfaces import OTHER_INTERFACE, Interfaces
 from flowsleuth.aggregate.naming import OTHER, NetworkNames, StreamNames, addresses
+from flowsleuth.aggregate.profiles import PLACES
 from flowsleuth.aggregate.rows import (
     BYTES,
     CODE_BITS,
@@ -22,8 +23,8 @@ from flowsleuth.aggregate.rows import (
     SYN_ONLY,
 )
 from flowsleuth.aggregate.trust import COUNTERS, Observed
-from flowsleuth.enrich.protocols import NAMES as PROTOCOL_NAMES
-from flowsleuth.points import Table
+from flowsleuth.points import FieldColumn, Table
+from flowsleuth.protocols import NAMES as PROTOCOL_NAMES
 
 Ints = npt.NDArray[np.int64]
 OffsetOf = Callable[[Ints], Ints]
@@ -161,11 +162,16 @@ class Tables:
         numbers = [labels.setdefault(self._interface(c), len(labels)) for c in codes.tolist()]
         groups = group((windows, np.array(numbers, np.int64)))
         tagged = list(labels)
-        tags = [tagged[numbers[i]] for i in groups.first.tolist()]
+        first = groups.first.tolist()
+        tags = [tagged[numbers[i]] for i in first]
+        fields: dict[str, FieldColumn] = {**_summed(groups.sum(values))}
+        speeds = [self._streams.speed(*self._interfaces.table[int(codes[i]) >> 1]) for i in first]
+        if any(speeds):
+            fields["speed"] = np.array([speed or np.nan for speed in speeds])
         return Table(
             "interfaces",
             {name: [tag[i] for tag in tags] for i, name in enumerate(_INTERFACE_TAGS)},
-            _summed(groups.sum(values)),
+            fields,
             self._times(windows[groups.first], offset_of),
         )
 
@@ -175,14 +181,14 @@ class Tables:
         name = OTHER if index == OTHER_INTERFACE else self._streams.interface(stream, index)
         return self._streams.exporter(stream)[0], name, SIDES[code & 1]
 
-    def profiles(self, sums: Coded, offset_of: OffsetOf) -> Table:
-        """Make points of the profile `all`, in which each record counts once."""
+    def profiles(self, names: Sequence[str], sums: Coded, offset_of: OffsetOf) -> Table:
+        """Make points of profiles; names: by their number, which is the code's highest part."""
         windows, codes, values = sums
         return Table(
             "profiles",
             {
-                "profile": ["all"] * len(codes),
-                "direction": [DIRECTIONS[code // PROTOCOLS] for code in codes.tolist()],
+                "profile": [names[code // PLACES] for code in codes.tolist()],
+                "direction": [DIRECTIONS[code % PLACES // PROTOCOLS] for code in codes.tolist()],
                 "protocol": [PROTOCOL_NAMES[code % PROTOCOLS] for code in codes.tolist()],
             },
             _summed(values),
@@ -208,12 +214,14 @@ class Tables:
             {
                 **{counter: sums[:, i] for i, counter in enumerate(COUNTERS)},
                 "template_wait": _gauge(gauges.template_wait, streams),
-                "sampling_interval": _gauge(gauges.sampling_interval, streams),
-                "sampling_state": _gauge(gauges.sampling_state, streams),
+                "sampling_interval": _heard(gauges.sampling_interval, streams, observed),
+                "sampling_state": _heard(gauges.sampling_state, streams, observed),
                 "clock_skew_ms": observed.clock_skew_ms,
                 "export_lag_s": observed.export_lag_s,
                 "active_timeout_s": observed.active_timeout_s,
                 "duplicate_share": observed.duplicate_share,
+                "silent_s": observed.silent_s,
+                "networks": observed.networks,
             },
             self._times(windows, offset_of),
         )
@@ -222,6 +230,16 @@ class Tables:
 def _gauge(values: Sequence[int], streams: Ints) -> Ints:
     known = np.array(values, np.int64)
     return np.array([known[i] if i < len(known) else 0 for i in streams.tolist()], np.int64)
+
+
+def _heard(
+    values: Sequence[int], streams: Ints, observed: Observed
+) -> Ints | npt.NDArray[np.float64]:
+    """Return a gauge that says nothing of a stream in whose window nothing came."""
+    known = _gauge(values, streams)
+    if observed.heard == len(known):
+        return known
+    return np.where(np.arange(len(known)) < observed.heard, known, np.nan)
 
 
 def _summed(values: Ints) -> dict[str, Ints]:

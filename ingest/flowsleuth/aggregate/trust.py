@@ -4,7 +4,7 @@ Gauges are taken from samples: the clock's skew from datagrams, the export lag a
 timeout from at most a few thousand records of each batch, which is plenty for a 95th percentile.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from flowsleuth.aggregate.accumulator import Accumulator
 from flowsleuth.aggregate.duplicates import Duplicates
 from flowsleuth.aggregate.grouping import Weights
+from flowsleuth.aggregate.hearing import Hearing
 from flowsleuth.enrich.enricher import Records
 
 Ints = npt.NDArray[np.int64]
@@ -54,13 +55,22 @@ class Observed:
     export_lag_s: npt.NDArray[np.float64]
     active_timeout_s: npt.NDArray[np.float64]
     duplicate_share: npt.NDArray[np.float64]
+    silent_s: npt.NDArray[np.float64]
+    networks: list[str]
+    """JSON, '' where it need not be said again."""
+    heard: int
+    """So many of the m were heard in their window; those after them were silent."""
 
 
 class Trust:
-    """Counters and gauges of all streams. held_windows: how many may be open at once."""
+    """Counters and gauges of all streams.
 
-    def __init__(self, window_ns: int, held_windows: int) -> None:
+    held_windows: how many may be open at once; networks: their names, by index.
+    """
+
+    def __init__(self, window_ns: int, held_windows: int, networks: Sequence[str] = ()) -> None:
         self.window_ns = window_ns
+        self.hearing = Hearing(networks, window_ns)
         self._counters = Accumulator(len(COUNTERS))
         self._skews: list[tuple[Ints, Ints, Ints]] = []
         self._lags = Percentile()
@@ -82,6 +92,7 @@ class Trust:
         columns = [counts[name][known] if name in counts else zero for name in COUNTERS]
         columns[0] = np.ones(len(stream), np.int64)
         self._counters.add(window, stream.astype(np.int64), Weights(np.stack(columns, axis=1)))
+        self.hearing.datagrams(stream.astype(np.int64), window, received_ns)
         step = max(1, len(stream) // _SAMPLE)
         stream, window = stream[::step], window[::step]
         skew = (received_ns - export_ns)[::step]
@@ -100,6 +111,7 @@ class Trust:
 
         Their times have been judged.
         """
+        self.hearing.records(records)
         self._duplicates.add(records)
         step = max(1, len(records) // _SAMPLE)
         good = records.dated[::step] & ~records.redated[::step]
@@ -114,19 +126,28 @@ class Trust:
         self._durations.add(window[long], stream[long], (end - start)[long] / 1e9)
 
     def take_before(self, window: int) -> tuple[Ints, Ints, Ints, Observed]:
-        """Remove windows before this one: window, stream (m,), counters (m, len), gauges."""
+        """Remove windows before this one: window, stream (m,), counters (m, len), gauges.
+
+        After those that were heard come the streams which were silent in the last window.
+        """
         windows, streams, sums = self._counters.take_before(window)
-        skew = self._median_skews(window, windows, streams)
-        lags = self._lags.take_before(window, windows, streams)
-        return (
-            windows,
-            streams,
-            sums,
-            Observed(
-                skew,
-                lags,
+        silent, hearing = self.hearing.take_before(window, windows, streams)
+        unknown = np.full(len(silent), np.nan)
+        skew, lag, timeout, duplicate = (
+            np.append(gauge, unknown)
+            for gauge in (
+                self._median_skews(window, windows, streams),
+                self._lags.take_before(window, windows, streams),
                 self._durations.take_before(window, windows, streams),
                 self._duplicates.take_before(window, windows, streams),
+            )
+        )
+        return (
+            np.append(windows, np.full(len(silent), window - 1)),
+            np.append(streams, silent),
+            np.concatenate((sums, np.zeros((len(silent), len(COUNTERS)), np.int64))),
+            Observed(
+                skew, lag, timeout, duplicate, hearing.silent_s, hearing.networks, len(windows)
             ),
         )
 

@@ -10,9 +10,12 @@ from datetime import UTC, datetime
 import click
 
 from flowsleuth.cli.options import config_option, progress, read_config, read_hosts
+from flowsleuth.cli.suggested import block
 from flowsleuth.config import Config, effective
 from flowsleuth.config.units import DAY, HOUR, MINUTE, SECOND
+from flowsleuth.errors import InputError
 from flowsleuth.pipeline.estimate import Estimate, Kind, estimate
+from flowsleuth.pipeline.suggest import suggest as suggest_networks
 from flowsleuth.receive.datagrams import Datagrams, Sources
 from flowsleuth.receive.files import read
 from flowsleuth.receive.streams import STDIN
@@ -40,25 +43,48 @@ FOLDS_MUCH = 0.5
 
 @click.command("check")
 @click.argument("files", nargs=-1, metavar="[FILE...]")
+@click.option(
+    "--suggest",
+    is_flag=True,
+    help="Print a `networks:` block instead: the prefixes that seem to be inside.",
+)
 @config_option
-def command(files: tuple[str, ...], config_path: str | None) -> None:
+def command(files: tuple[str, ...], config_path: str | None, *, suggest: bool) -> None:
     """Check the configuration, and print it with every default filled in (secrets hidden).
 
     With FILE (capture, bare datagrams, folder) also estimate the series that it will need, judged
     by that traffic: on stderr. An hour or a day of ordinary traffic tells most.
 
+    With --suggest it is the networks that are looked for, for a first configuration.
+
     Example: flowsleuth check -c flowsleuth.yaml monday.pcap.gz > effective.yaml
     """
+    if suggest:
+        _suggest(config_path, files)
+        return
     if STDIN in files:
         raise click.UsageError("check reads the files twice, which stdin cannot: name a FILE")
     config = read_config(config_path)
     read_hosts(config)
     click.echo(effective(config), nl=False)
-    for warning in config.not_yet():
+    for warning in config.warnings():
         click.echo(f"flowsleuth: {warning}", err=True)
     if files:
         for line in _report(config, _estimate(config, files)):
             click.echo(line, err=True)
+
+
+def _suggest(config_path: str | None, files: tuple[str, ...]) -> None:
+    if not files:
+        raise click.UsageError("--suggest needs a FILE to judge by: a capture, or a folder of them")
+    config = read_config(config_path)
+    hosts = read_hosts(config)
+    with progress(files, "looking for networks") as on_progress:
+        found = suggest_networks(config, read(files, Sources(), on_progress=on_progress))
+    if found is None:
+        raise InputError("the files hold no flow records: nothing to judge by")
+    for line in block(found, hosts):
+        click.echo(line)
 
 
 def _estimate(config: Config, files: tuple[str, ...]) -> Estimate | None:

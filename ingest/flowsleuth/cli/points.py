@@ -5,16 +5,19 @@ import sys
 import click
 
 from flowsleuth.cli.options import (
+    BY_RECEIPT,
+    TimeRange,
+    batches_of,
     config_option,
     files_argument,
-    progress,
+    filter_options,
+    range_options,
     read_config,
     read_hosts,
 )
+from flowsleuth.filters.filter import Filter
 from flowsleuth.pipeline import files as file_points
 from flowsleuth.pipeline.pipeline import Pipeline
-from flowsleuth.receive.datagrams import Sources
-from flowsleuth.receive.files import read
 from flowsleuth.write.lines import encode
 from flowsleuth.write.output import LineFile
 
@@ -22,19 +25,28 @@ from flowsleuth.write.output import LineFile
 @click.command("points")
 @files_argument
 @config_option
-def command(files: tuple[str, ...], config_path: str | None) -> None:
+@filter_options
+@range_options("--to/--until", BY_RECEIPT)
+def command(
+    files: tuple[str, ...],
+    config_path: str | None,
+    only: Filter | None,
+    since_ns: int | None,
+    until_ns: int | None,
+) -> None:
     """Write the points of FILE (capture, bare datagrams, folder, -) as line protocol.
 
-    At the flows' own times; all measurements but `ingester`, `events` and `baseline`.
+    At the flows' own times; all measurements but `ingester`, `events` and `baseline`. With a filter
+    what does not match counts in `exporters` only.
 
     Example: flowsleuth points -c flowsleuth.yaml capture.pcap > points.lp
     """
     config = read_config(config_path)
-    pipeline = Pipeline(config, read_hosts(config))
+    asked = TimeRange(since_ns, until_ns)
+    pipeline = Pipeline(config, read_hosts(config), only)
     output = LineFile(sys.stdout.buffer, "stdout")
     tags = {"ingester": config.ingester}
-    with progress(files, "reading") as on_progress:
-        batches = read(files, Sources(), on_progress=on_progress)
+    with batches_of(files, pipeline.decoder, asked, "reading") as batches:
         for tables in file_points.points(pipeline, batches):
             for table in tables:
                 output.submit(table.measurement, encode(table, tags))

@@ -5,9 +5,16 @@ import time
 
 import click
 
-from flowsleuth.cli.options import files_argument, progress
+from flowsleuth.cli.options import (
+    BY_RECEIPT,
+    TimeRange,
+    files_argument,
+    progress,
+    range_options,
+    shift_of,
+)
 from flowsleuth.errors import ServiceError
-from flowsleuth.pipeline.rebase import Rebase, shift_to_now, times_ns
+from flowsleuth.pipeline.rebase import Rebase, times_ns
 from flowsleuth.receive.datagrams import Sources
 from flowsleuth.receive.files import read
 from flowsleuth.receive.replay import Replay, Sent
@@ -47,27 +54,40 @@ def _endpoint(context: click.Context, parameter: click.Parameter, value: str) ->
     show_default=True,
     help="How many times faster than recorded; 0: as fast as sensible.",
 )
+@range_options("--until", BY_RECEIPT)
 @click.option("--rebase", is_flag=True, help="Shift all times so that the capture ends now.")
 def command(
-    files: tuple[str, ...], endpoint: tuple[str, int], speed: float, *, rebase: bool
+    files: tuple[str, ...],
+    endpoint: tuple[str, int],
+    speed: float,
+    since_ns: int | None,
+    until_ns: int | None,
+    *,
+    rebase: bool,
 ) -> None:
     """Send the datagrams of captures to a collector.
 
     FILE is a pcap, a pcapng or bare datagrams (also .gz and .zst), a folder, or - for stdin. The
     pace is that of the packets' times, for bare datagrams of their headers'. The exporters' source
-    ports stay distinct; their addresses become this machine's.
+    ports stay distinct; their addresses become this machine's. --to is the collector here, so a
+    range of time is --from and --until.
     """
     if rebase and STDIN in files:
         raise click.UsageError("--rebase reads the files twice, which stdin cannot: name a FILE")
-    shift = None
-    if rebase:
-        with progress(files, "looking for the end") as on_progress:
-            shift = Rebase(shift_to_now(read(files, Sources(), on_progress=on_progress)))
+    asked = TimeRange(since_ns, until_ns)
+    shift = shift_of(files, asked) if rebase else None
     began = time.monotonic()
     replay = Replay(*endpoint, speed=speed)
     try:
-        with progress(files, "sending") as on_progress:
-            for batch in read(files, Sources(), batch=_BATCH, on_progress=on_progress):
+        with progress(files, "sending", since_ns, until_ns) as on_progress:
+            for batch in read(
+                files,
+                Sources(),
+                since_ns=since_ns,
+                until_ns=until_ns,
+                batch=_BATCH,
+                on_progress=on_progress,
+            ):
                 moved = shift.apply(batch) if shift is not None else batch
                 replay.send(moved, times_ns(moved))
     finally:

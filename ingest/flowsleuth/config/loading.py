@@ -5,8 +5,6 @@ that stand twice are refused, and `${ENV}` is expanded before anything is checke
 value as it is written in the file, so that what came out of a variable is never shown.
 """
 
-import csv
-import io
 import os
 import re
 from collections.abc import Hashable
@@ -16,6 +14,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from flowsleuth.config.networks_file import read_networks
 from flowsleuth.config.sections import UNKNOWN_KEY, Place
 from flowsleuth.config.settings import Config
 from flowsleuth.errors import ConfigError
@@ -33,6 +32,7 @@ FILE_SETTINGS: tuple[Place, ...] = (
     ("networks_file",),
     ("hosts_file",),
     ("state_dir",),
+    ("archive",),
     ("influx", "ca_file"),
 )
 """Settings that name files: relative to the configuration's own folder."""
@@ -126,7 +126,8 @@ def parse(text: str, name: str = DEFAULTS, folder: Path = Path()) -> Config:
     if isinstance(file := data.get("networks_file"), str):
         listed = data.get("networks") or []
         if isinstance(listed, list):
-            more = _networks(file, name, len(listed), lines)
+            text = _read(Path(file), f"{name}: networks_file: {file}")
+            more = read_networks(text, file, len(listed), lines)
             data["networks"] = listed + more
             written = {**written, "networks": [*(written.get("networks") or []), *more]}
     try:
@@ -198,30 +199,6 @@ def _expand(value: Any, place: Place, name: str) -> Any:
     return _ENVIRONMENT.sub(replace, value)
 
 
-def _networks(file: str, name: str, first: int, lines: dict[Place, str]) -> list[dict[str, Any]]:
-    """Return the networks of a CSV file, rows of one name together; raises ConfigError.
-
-    They will be number `first` and on of `networks`: `lines` learns at which line each stands.
-    """
-    rows = csv.DictReader(io.StringIO(_read(Path(file), f"{name}: networks_file: {file}")))
-    if not {"name", "prefix"} <= set(rows.fieldnames or ()):
-        raise ConfigError(f"{file}:1: a first line with the columns name and prefix is needed")
-    networks: dict[str, dict[str, Any]] = {}
-    numbers: dict[str, int] = {}
-    for row in rows:
-        line = f"{file}:{rows.line_num}"
-        if None in row or None in row.values():
-            raise ConfigError(f"{line}: as many columns as in the first line are allowed")
-        rest = {key: value.strip() for key, value in row.items() if value.strip()}
-        prefix, label = rest.pop("prefix", ""), rest.pop("name", "")
-        number = numbers.setdefault(label, first + len(numbers))
-        network = networks.setdefault(label, {"name": label, "prefixes": [], **rest})
-        lines.setdefault(("networks", number), line)
-        lines["networks", number, "prefixes", len(network["prefixes"])] = line
-        network["prefixes"].append(prefix)
-    return list(networks.values())
-
-
 def _where(place: Place, lines: dict[Place, str]) -> str:
     """Return a place as people write it, networks[0].prefixes[1], or the line of the CSV file."""
     for length in range(len(place), 1, -1):
@@ -250,7 +227,10 @@ def _value(written: Any, place: Place, read: Any) -> str:
 
 
 def _explain(errors: ValidationError, written: Any, name: str, lines: dict[Place, str]) -> str:
-    """Return the first error as one line: the place, the value as written, what is allowed."""
+    """Return the first error as one line: the place, the value as written, what is allowed.
+
+    A wrong filter is shown below that line, with carets below the wrong word.
+    """
     # A default that is made of another setting is not made where that one is wrong: no news.
     found = [e for e in errors.errors(include_url=False) if e["type"] not in CONSEQUENCES]
     error = found[0]
@@ -261,12 +241,17 @@ def _explain(errors: ValidationError, written: Any, name: str, lines: dict[Place
         text = error["msg"]
         if other := tuple(context["other"]):
             text = f"{text}: {_where(other, lines)}"
+    elif error["type"] == "filter":
+        text = error["msg"]
     elif error["type"] == "missing":
         text = "missing: it must be given"
     else:
         said = str(context.get("error", error["msg"])).removeprefix("Input should be ")
         text = f"allowed: {ALLOWED.get(error['type'], said)}"
-    # A key that nobody knows may be a misspelt secret: its value is not quoted.
-    value = "" if text.startswith(UNKNOWN_KEY) else _value(written, place, error["input"])
+    # A key that nobody knows may be a misspelt secret: its value is not quoted. A filter is shown
+    # as a whole below, with the place that is wrong.
+    hidden = text.startswith(UNKNOWN_KEY) or "pointed" in context
+    value = "" if hidden else _value(written, place, error["input"])
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return f"{name}: {_where(place, lines)}: {value}{text}{more}"
+    line = f"{name}: {_where(place, lines)}: {value}{text}{more}"
+    return f"{line}\n{context['pointed']}" if "pointed" in context else line

@@ -11,6 +11,7 @@ from datetime import date
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     PlainSerializer,
     SecretStr,
     ValidationInfo,
@@ -28,6 +30,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from flowsleuth.config import units
+from flowsleuth.filters.errors import FilterError
+from flowsleuth.filters.filter import Filter
+from flowsleuth.protocols import NAMES
 from flowsleuth.schema import MEASUREMENTS, RESERVED_NAMES
 
 Prefix = IPv4Network | IPv6Network
@@ -37,11 +42,14 @@ TAKEN = {"ingester", "time"}.union(
 )
 """Names which a network's label may not have: InfluxDB could not tell them from ours."""
 
+RESTART: dict[str, JsonValue] = {"restart": True}
+"""Marks a setting whose change needs a restart (json_schema_extra); all others can be reloaded."""
+
 UNKNOWN_KEY = "no such setting"
 """How the error of a key begins that nobody knows."""
 
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d")
+_HOURS = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)-(24:00|(?:[01]\d|2[0-3]):[0-5]\d)")
 
 
 def near(word: str, known: list[str]) -> str:
@@ -124,12 +132,41 @@ def _check_bucket(name: str) -> str:
 
 
 def _check_hours(text: str) -> str:
-    if not _HOURS.fullmatch(text):
-        raise ValueError("a time of day as HH:MM-HH:MM")
+    match = _HOURS.fullmatch(text)
+    if match is None or match[1] == match[2]:
+        raise ValueError("a time of day as HH:MM-HH:MM, over midnight too (all day: leave it out)")
+    return text
+
+
+def _check_protocol(name: str) -> str:
+    word = name.lower()
+    if word.isdecimal() and len(word) < 4 and int(word) < 256:
+        return NAMES[int(word)]
+    if word not in NAMES:
+        raise ValueError("a protocol by its IANA keyword or number, such as tcp")
+    return word
+
+
+def _check_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("a time zone of the IANA database, such as Europe/Berlin") from None
+    return name
+
+
+def _check_filter(text: str) -> str:
+    try:
+        Filter(text)
+    except FilterError as error:
+        raise PydanticCustomError(
+            "filter", "{allowed}", {"allowed": error.message, "pointed": error.pointed()}
+        ) from None
     return text
 
 
 Name = Annotated[str, BeforeValidator(_as_text), AfterValidator(check_name)]
+Zone = Annotated[str, AfterValidator(_check_zone)]
 FreeName = Annotated[str, BeforeValidator(_as_text), AfterValidator(check_free_name)]
 Address = Annotated[str, BeforeValidator(read_address)]
 Rate = Annotated[int, BeforeValidator(units.read_rate), PlainSerializer(units.format_rate)]
@@ -235,7 +272,9 @@ class NetworkSettings(Section):
         description="Further tags, such as site or role; they may also stand beside `name`.",
     )
     limit: Rate | None = Field(default=None, description="Bits/s above which it is too much.")
-    floor: Rate | None = Field(default=None, description="Bits/s below which nothing is judged.")
+    floor: Rate | None = Field(
+        default=None, description="Bits/s below which nothing is judged; else the general `floor`."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -285,9 +324,13 @@ class ProfileSettings(Section):
     """A named filter whose traffic is counted by itself."""
 
     name: FreeName = Field(description="The tag `profile`.")
-    filter: str = Field(min_length=1, description="What belongs to it, in nfdump's words.")
+    filter: Annotated[str, AfterValidator(_check_filter)] = Field(
+        description="What belongs to it, in nfdump's words."
+    )
     limit: Rate | None = Field(default=None, description="Bits/s above which it is too much.")
-    floor: Rate | None = Field(default=None, description="Bits/s below which nothing is judged.")
+    floor: Rate | None = Field(
+        default=None, description="Bits/s below which nothing is judged; else the general `floor`."
+    )
 
 
 class ExpectedJob(Section):
@@ -296,11 +339,19 @@ class ExpectedJob(Section):
     network: Name = Field(description="A configured network.")
     address: Address | None = Field(default=None, description="The end inside the network.")
     port: int | None = Field(default=None, ge=0, le=65535, description="The service port.")
+    protocol: Annotated[str, BeforeValidator(_as_text), AfterValidator(_check_protocol)] | None = (
+        Field(
+            default=None,
+            description="Its protocol, such as tcp; any that has ports if a port "
+            "is given, else any.",
+        )
+    )
     upto: Rate = Field(description="Bits/s that are expected.")
     hours: Annotated[str, AfterValidator(_check_hours)] | None = Field(
-        default=None, description="Time of day, HH:MM-HH:MM; all day if not given."
+        default=None,
+        description="Time of day, HH:MM-HH:MM, over midnight too; all day if not given.",
     )
-    until: date | None = Field(default=None, description="The last day.")
+    until: date | None = Field(default=None, description="The last day on which it begins.")
     note: str = Field(default="", description="Why.")
 
 

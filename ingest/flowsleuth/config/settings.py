@@ -15,6 +15,7 @@ from pydantic import (
 
 from flowsleuth.config import units
 from flowsleuth.config.sections import (
+    RESTART,
     Address,
     DurationOut,
     ExpectedJob,
@@ -25,10 +26,13 @@ from flowsleuth.config.sections import (
     NetworkSettings,
     Place,
     ProfileSettings,
+    Rate,
     Retention,
     Section,
     Top,
+    Zone,
     at,
+    near,
     read_address,
     read_prefix,
 )
@@ -52,12 +56,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small": {"series_budget": 20_000, "retention": {"detail": "15d"}},
 }
 """What a preset sets where the file itself says nothing."""
-
-NOT_YET = {
-    "profiles": "profiles are not counted by this version (the profile `all` is)",
-    "expected": "expected jobs are not evaluated by this version",
-}
-"""Settings that are checked and then ignored, and the warning for each."""
 
 _SERVICE = re.compile(r"(\d{1,5})/([a-z]+|\d{1,3})")
 
@@ -84,15 +82,19 @@ class Config(Section):
         default=(Listener(host="0.0.0.0", port=2055),),  # noqa: S104  a collector listens to all its exporters
         min_length=1,
         description="UDP sockets to receive on, HOST:PORT each.",
+        json_schema_extra=RESTART,
     )
-    influx: Influx = Field(default_factory=Influx, description="Where the points go.")
+    influx: Influx = Field(
+        default_factory=Influx, description="Where the points go.", json_schema_extra=RESTART
+    )
     networks: tuple[NetworkSettings, ...] = Field(
         default=(),
         description="The networks; without any there is one, Private (RFC 1918, 6598, fc00::/7).",
     )
     networks_file: str | None = Field(
         default=None,
-        description="A CSV file of more networks: name,prefix and a column for each label.",
+        description="A CSV file of more networks: the columns name and prefix, limit and floor, "
+        "and one for each label.",
     )
     exporters: dict[Address, ExporterSettings] = Field(
         default_factory=dict, description="What is known of exporters, by their address."
@@ -102,17 +104,31 @@ class Config(Section):
         default=(), description="Filters counted by themselves."
     )
     expected: tuple[ExpectedJob, ...] = Field(default=(), description="Known heavy jobs.")
+    floor: Rate = Field(
+        default=2_000_000,
+        description="Bits/s below which nothing is judged, where a network or profile names none.",
+    )
+    timezone: Zone | None = Field(
+        default=None,
+        description="Whose clock days and hours follow, such as Europe/Berlin; the machine's if "
+        "not given.",
+    )
     ingester: Name = Field(
         default="main",
         description="A short stable name: several ingesters add up and never overwrite.",
+        json_schema_extra=RESTART,
     )
     window_ns: Annotated[int, BeforeValidator(units.read_window), DurationOut] = Field(
-        default=units.MINUTE, alias="window", description="Length of a window; it divides an hour."
+        default=units.MINUTE,
+        alias="window",
+        description="Length of a window; it divides an hour.",
+        json_schema_extra=RESTART,
     )
     grace_ns: Annotated[int, BeforeValidator(units.duration("0s", "1h")), DurationOut] = Field(
         default=units.MINUTE,
         alias="grace",
         description="How long a window stays open after its end.",
+        json_schema_extra=RESTART,
     )
     accepted_age_ns: Annotated[int, BeforeValidator(units.duration("1m", "30d")), DurationOut] = (
         Field(
@@ -124,6 +140,7 @@ class Config(Section):
             alias="accepted_age",
             description="How old a flow may be to count at its own time: 25h, or 2h where the "
             "window is below 10s.",
+            json_schema_extra=RESTART,
         )
     )
     series_budget: int = Field(
@@ -133,19 +150,42 @@ class Config(Section):
         description="Most series in the detail measurements.",
     )
     retention: Retention = Field(
-        default_factory=Retention, description="How long InfluxDB keeps points."
+        default_factory=Retention,
+        description="How long InfluxDB keeps points.",
+        json_schema_extra=RESTART,
     )
     state_dir: str | None = Field(
         default=None,
         description="Where templates, rates, names and points that InfluxDB has not taken outlive "
         "a restart; none: they do not.",
+        json_schema_extra=RESTART,
     )
     spool: Annotated[int, BeforeValidator(units.read_size), PlainSerializer(units.format_size)] = (
         Field(
             default=2**30,
             ge=2**20,
             description="Most bytes in state_dir for points that InfluxDB has not taken yet.",
+            json_schema_extra=RESTART,
         )
+    )
+    archive: str | None = Field(
+        default=None,
+        description="A folder that keeps the datagrams as received, in capture files; none: none.",
+        json_schema_extra=RESTART,
+    )
+    archive_keep_ns: Annotated[int, BeforeValidator(units.duration("1h", "100y")), DurationOut] = (
+        Field(
+            default=14 * units.DAY,
+            alias="archive_keep",
+            description="How long the archive keeps them.",
+        )
+    )
+    archive_max: Annotated[
+        int, BeforeValidator(units.read_size), PlainSerializer(units.format_size)
+    ] = Field(
+        default=200 * 2**30,
+        ge=2**20,
+        description="Most bytes of the archive on disk; the oldest files go first.",
     )
     services: dict[Service, Name] = Field(
         default_factory=dict, description="Service ports of one's own, `PORT/PROTOCOL: name`."
@@ -160,6 +200,7 @@ class Config(Section):
         ge=4096,
         le=2**31 - 1,
         description="Bytes to ask of the kernel for each socket.",
+        json_schema_extra=RESTART,
     )
     top: Top = Field(default_factory=Top, description="How many keep a series of their own.")
     share: float = Field(
@@ -230,9 +271,15 @@ class Config(Section):
         words = {number: word for word, number in PORT_PROTOCOLS.items()}
         return {f"{port}/{words.get(p, p)}": name for (port, p), name in services.items()}
 
-    def not_yet(self) -> list[str]:
-        """Return a warning for each setting that this version checks and then ignores."""
-        return [f"{name}: {text}" for name, text in NOT_YET.items() if getattr(self, name)]
+    def warnings(self) -> list[str]:
+        """Return a line for each setting that has no effect: what is likely to be a mistake."""
+        known = [network.name for network in self.networks]
+        return [
+            f"expected[{i}].network: {job.network}: no such network, the job has no effect: "
+            f"{near(job.network, known)}"
+            for i, job in enumerate(self.expected)
+            if job.network not in known
+        ]
 
 
 def _names(

@@ -5,10 +5,11 @@ blocks as the columns. What a record lacks is left out. Which element has which 
 table of elements alone; times, counters and addresses come from where the points have them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 
 import numpy as np
+import numpy.typing as npt
 
 from flowsleuth.decode.blocks import RecordBlock
 from flowsleuth.decode.columns import (
@@ -29,6 +30,7 @@ from flowsleuth.decode.layouts import VARIABLE
 from flowsleuth.decode.options import as_text
 
 Json = dict[str, object]
+Mask = npt.NDArray[np.bool_]
 _Column = list[object]
 """One value per record; None where the record lacks it."""
 
@@ -41,11 +43,16 @@ _COUNTERS = {
 _ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 
 
-def json_records(decoded: Decoded) -> Iterator[Json]:
-    """Yield one object per data record, in wire order. Options data are no data records."""
+def json_records(decoded: Decoded, chosen: Sequence[Mask] | None = None) -> Iterator[Json]:
+    """Yield one object per data record, in wire order. Options data are no data records.
+
+    chosen: which records of each of `decoded.flows` to show, bool (n,); None: all. Nothing is made
+    for the others.
+    """
+    blocks = decoded.blocks if chosen is None else _selected(decoded, chosen)
     places = sorted(
         (int(rank), b, int(first), int(count))
-        for b, block in enumerate(decoded.blocks)
+        for b, block in enumerate(blocks)
         for rank, first, count in zip(
             block.rank, np.cumsum(block.counts) - block.counts, block.counts, strict=True
         )
@@ -53,10 +60,31 @@ def json_records(decoded: Decoded) -> Iterator[Json]:
     columns: dict[int, dict[str, _Column]] = {}
     for _, b, first, count in places:
         if b not in columns:
-            columns[b] = _columns(decoded.blocks[b], decoded)
+            columns[b] = _columns(blocks[b], decoded)
         named = columns[b].items()
         for i in range(first, first + count):
             yield {key: column[i] for key, column in named if column[i] is not None}
+
+
+def _selected(decoded: Decoded, chosen: Sequence[Mask]) -> list[RecordBlock]:
+    """Return what is chosen of each block.
+
+    The records of a family stand in its `Flows` block by block, in the order of the blocks.
+    """
+    of_family = {flows.family: mask for flows, mask in zip(decoded.flows, chosen, strict=True)}
+    used = dict.fromkeys(of_family, 0)
+    blocks = []
+    for block in decoded.blocks:
+        wanted = np.zeros(len(block), bool)
+        is_4 = is_family_4(block)
+        for family, mine in ((4, is_4), (6, ~is_4)):
+            count = int(np.count_nonzero(mine))
+            if count:
+                wanted[mine] = of_family[family][used[family] : used[family] + count]
+                used[family] += count
+        if wanted.any():
+            blocks.append(block.select(wanted).without_empty_sets())
+    return blocks
 
 
 def _columns(block: RecordBlock, decoded: Decoded) -> dict[str, _Column]:

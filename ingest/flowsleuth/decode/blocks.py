@@ -50,14 +50,26 @@ class RecordBlock:
         return np.repeat(per_message[self.message], self.counts)
 
     def select(self, chosen: npt.NDArray[np.bool_]) -> "RecordBlock":
-        """Return the records where `chosen`, bool (r,), is true; before rates are filled."""
+        """Return the records where `chosen`, bool (r,), is true."""
         which = np.repeat(np.arange(len(self.counts)), self.counts)[chosen]
-        return replace(
+        part = replace(
             self,
             rows=self.rows[chosen],
             counts=np.bincount(which, minlength=len(self.counts)),
             at=self.at[chosen],
             size=self.size[chosen],
+        )
+        if len(self.rate_num):
+            part.rate_num, part.rate_den = self.rate_num[chosen], self.rate_den[chosen]
+            part.rate_state = self.rate_state[chosen]
+            part.times = self.times[0][chosen], self.times[1][chosen]
+        return part
+
+    def without_empty_sets(self) -> "RecordBlock":
+        """Return the same records, of the sets that have any."""
+        used = self.counts > 0
+        return replace(
+            self, message=self.message[used], rank=self.rank[used], counts=self.counts[used]
         )
 
     def repeated_rank(self) -> Ints:

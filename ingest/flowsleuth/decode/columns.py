@@ -4,6 +4,7 @@ Which element fills a column is decided once per layout; what is left per batch 
 per column. Records of a layout with addresses of both families are told apart one by one.
 """
 
+from collections.abc import Set as AbstractSet
 from dataclasses import fields
 from typing import Any
 
@@ -14,13 +15,14 @@ from flowsleuth.decode.blocks import RecordBlock
 from flowsleuth.decode.flows import (
     DIRECTION_UNKNOWN,
     MAPPED_PREFIX,
-    NO_PROTOCOL,
     UNKNOWN_ADDRESS,
     Flows,
 )
 from flowsleuth.decode.gather import Ints
+from flowsleuth.decode.optional import DST_PORTS, TRANSLATED, optional_columns
 from flowsleuth.decode.sessions import Session
 from flowsleuth.decode.times import flow_times
+from flowsleuth.protocols import NO_PROTOCOL
 
 Unsigned = npt.NDArray[np.unsignedinteger]
 _MOST = np.iinfo(np.int64).max
@@ -55,7 +57,6 @@ REVERSE_PACKETS = (
 """Counters, each the first that is not zero (the design's order)."""
 
 _SRC_PORTS = ("sourceTransportPort", "udpSourcePort", "tcpSourcePort")
-_DST_PORTS = ("destinationTransportPort", "udpDestinationPort", "tcpDestinationPort")
 _IN_IFS = ("ingressInterface", "ingressPhysicalInterface")
 _OUT_IFS = ("egressInterface", "egressPhysicalInterface")
 _EVENTS = ("firewallEvent", "NF_F_FW_EVENT")
@@ -73,15 +74,19 @@ _POST_4 = {
 _POST_6 = {"src": "postNATSourceIPv6Address", "dst": "postNATDestinationIPv6Address"}
 
 
-def flows_of(block: RecordBlock, sessions: list[Session]) -> list[Flows]:
-    """Return the block's records, one `Flows` per address family that occurs."""
+def flows_of(
+    block: RecordBlock, sessions: list[Session], wanted: AbstractSet[str] = frozenset()
+) -> list[Flows]:
+    """Return the block's records, one `Flows` per address family that occurs.
+
+    wanted: the optional columns to make.
+    """
     v4 = is_family_4(block)
     whole = _columns(block, sessions)
-    if v4.all():
-        return [_with_addresses(block, whole, 4, None)]
-    if not v4.any():
-        return [_with_addresses(block, whole, 6, None)]
-    return [_with_addresses(block, whole, 4, v4), _with_addresses(block, whole, 6, ~v4)]
+    parts: list[tuple[int, npt.NDArray[np.bool_] | None]] = [(4, v4), (6, ~v4)]
+    if (four := bool(v4.all())) or not v4.any():
+        parts = [(4 if four else 6, None)]
+    return [_with_addresses(block, whole, family, chosen, wanted) for family, chosen in parts]
 
 
 def counter(block: RecordBlock, names: tuple[str, ...]) -> Ints | None:
@@ -131,7 +136,7 @@ def _columns(block: RecordBlock, sessions: list[Session]) -> dict[str, npt.NDArr
     return {
         "protocol": _number(block, ("protocolIdentifier",), np.uint16, NO_PROTOCOL),
         "src_port": _number(block, _SRC_PORTS, np.uint16),
-        "dst_port": _number(block, _DST_PORTS, np.uint16),
+        "dst_port": _number(block, DST_PORTS, np.uint16),
         "tcp_flags": _number(block, ("tcpControlBits",), np.uint16),
         "in_if": _number(block, _IN_IFS, np.uint32),
         "out_if": _number(block, _OUT_IFS, np.uint32),
@@ -196,17 +201,25 @@ def _with_addresses(
     whole: dict[str, npt.NDArray[np.generic]],
     family: int,
     chosen: npt.NDArray[np.bool_] | None,
+    wanted: AbstractSet[str],
 ) -> Flows:
     """Return the chosen records (None: all) of one family as Flows."""
     ends: dict[str, Any] = {end: _end(block, end, family, chosen) for end in ("src", "dst")}
-    post = {end: _post(block, end, family, chosen, ends[end]) for end in ("src", "dst")}
+    nat = {end: _translated(block, end, family, chosen) for end in ("src", "dst")}
+    post = {end: _post(nat[end], ends[end]) for end in ("src", "dst")}
     columns: dict[str, Any] = {k: _taken(v, chosen) for k, v in whole.items()}
+    more = optional_columns(block, wanted) if wanted else {}
+    optional: dict[str, Any] = {name: _taken(column, chosen) for name, column in more.items()}
+    for name in TRANSLATED.keys() & wanted:
+        end = TRANSLATED[name]
+        optional[name] = np.zeros_like(ends[end]) if nat[end] is None else nat[end]
     return Flows(
         family=family,
         **ends,
         post_src=post["src"],
         post_dst=post["dst"],
         **({"reverse_bytes": None, "reverse_packets": None} | columns),
+        optional=optional,
     )
 
 
@@ -248,12 +261,8 @@ def _end(
     return np.tile(UNKNOWN_ADDRESS, (size, 1))
 
 
-def _post(
-    block: RecordBlock,
-    end: str,
-    family: int,
-    chosen: npt.NDArray[np.bool_] | None,
-    address: Unsigned,
+def _translated(
+    block: RecordBlock, end: str, family: int, chosen: npt.NDArray[np.bool_] | None
 ) -> Unsigned | None:
     """Return one end's addresses after NAT, None if the layout has none; zero means untouched."""
     four = next(
@@ -261,19 +270,22 @@ def _post(
     )
     six = block.layout.fixed(_POST_6[end], 16)
     if family == 4:
-        if four is None:
-            return None
-        translated = _four(block, four, chosen)
+        return None if four is None else _four(block, four, chosen)
+    wide = None if six is None else _six(block, six, chosen)
+    if four is None:
+        return wide
+    narrow = _four(block, four, chosen)
+    base = np.zeros((len(narrow), 2), np.uint64) if wide is None else wide
+    return np.where((narrow != 0)[:, None], _mapped(narrow), base)
+
+
+def _post(translated: Unsigned | None, address: Unsigned) -> Unsigned | None:
+    """Return the addresses after NAT: the original one where it is untouched."""
+    if translated is None:
+        return None
+    if translated.ndim == 1:
         return np.where(translated != 0, translated, address)
-    post: Unsigned | None = None
-    if six is not None:
-        translated = _six(block, six, chosen)
-        post = np.where(translated.any(axis=1, keepdims=True), translated, address)
-    if four is not None:
-        narrow = _four(block, four, chosen)
-        base = address if post is None else post
-        post = np.where((narrow != 0)[:, None], _mapped(narrow), base)
-    return post
+    return np.where(translated.any(axis=1, keepdims=True), translated, address)
 
 
 def joined(parts: list[Flows]) -> Flows:
@@ -281,7 +293,7 @@ def joined(parts: list[Flows]) -> Flows:
     if len(parts) == 1:
         return parts[0]
     columns: dict[str, Any] = {"family": parts[0].family}
-    for f in fields(Flows)[1:]:
+    for f in fields(Flows)[1:-1]:
         values = [getattr(part, f.name) for part in parts]
         if all(value is None for value in values):
             columns[f.name] = None
@@ -292,7 +304,10 @@ def joined(parts: list[Flows]) -> Flows:
                     for p, v in zip(parts, values, strict=True)
                 ]
             )
-    return Flows(**columns)
+    optional = {
+        name: np.concatenate([part.optional[name] for part in parts]) for name in parts[0].optional
+    }
+    return Flows(**columns, optional=optional)
 
 
 def _default(part: Flows, name: str) -> npt.NDArray[np.generic]:

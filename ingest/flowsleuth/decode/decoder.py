@@ -6,6 +6,7 @@ bounded by `Limits`, since anybody can send datagrams. Bytes never raise: what i
 counted per datagram, and the rest of the datagram is read all the same.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -72,11 +73,13 @@ class Decoded:
 class Decoder:
     """Decodes NetFlow v1, v5, v7, v9 and IPFIX (RFC 3954, RFC 7011).
 
-    streams: all streams seen, with gauges. interface_names: (exporter address, ifIndex) → name.
+    wanted: the optional columns that flows shall have (`optional.OPTIONAL`). streams: all streams
+    seen, with gauges. interface_names: (exporter address, ifIndex) → name.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, wanted: Collection[str] = ()) -> None:
         self.limits = limits or Limits()
+        self.wanted = frozenset(wanted)
         self.streams = Streams(self.limits)
         self.interface_names: dict[tuple[str, int], str] = {}
         self._sessions = Sessions(self.limits, self.streams)
@@ -113,6 +116,33 @@ class Decoder:
             not_netflow=not_netflow,
             foreign=foreign,
         )
+
+    def tell_apart(self, exporters: int, domains: int) -> None:
+        """Tell so many exporters, and domains of each, apart from now on: more of them, or fewer.
+
+        What has a stream keeps it; what shared one for want of room is asked anew.
+        """
+        self.limits = replace(self.limits, exporters=exporters, domains=domains)
+        self._sessions.tell_apart(self.limits)
+
+    def learn(self, batch: Datagrams) -> None:
+        """Take in what exporters announce in a batch (templates, rates, names), but no record.
+
+        For what was sent before the time that somebody asks for: nothing of it is counted, waits,
+        or says which sequence number is the next.
+        """
+        faults = Faults(batch, 0)
+        data = headers.padded(batch.data, batch.start)
+        messages, sessions = self._identify(batch, headers.read(batch, data, faults))
+        sets = Sets.joined(walk(data, messages, self.limits, faults))
+        resolved = self._resolver.resolve(data, sets, messages, sessions, faults, may_wait=False)
+        options = [
+            read_block(resolved, number, self.limits.records, faults)
+            for number, layout in enumerate(resolved.layouts)
+            if layout.options
+        ]
+        for timeline in self._learn_options(options, sessions):
+            timeline.settle()
 
     def export_state(self) -> dict[str, object]:
         """Return templates, sampler tables and interface names, to be kept over a restart: JSON."""
@@ -165,20 +195,25 @@ class Decoder:
         self, blocks: list[RecordBlock], options: list[RecordBlock], sessions: list[Session]
     ) -> list[Flows]:
         """Learn from options data, then turn data records into columns."""
-        touched: list[Timeline] = []
-        for block in sorted(options, key=lambda b: int(b.rank[0])):
-            touched += learn_options(block, sessions, self.interface_names, self.limits)
+        touched = self._learn_options(options, sessions)
         parts: list[Flows] = []
         for block in blocks:
             apply_rates(block, sessions)
             if len(block):
-                parts += flows_of(block, sessions)
+                parts += flows_of(block, sessions, self.wanted)
         for timeline in touched:
             timeline.settle()
         families = [[part for part in parts if part.family == family] for family in (4, 6)]
         flows = [joined(same) for same in families if same]
         self._gauge_sampling(flows)
         return flows
+
+    def _learn_options(self, options: list[RecordBlock], sessions: list[Session]) -> list[Timeline]:
+        """Learn from options data in wire order; return the timelines to settle afterwards."""
+        touched: list[Timeline] = []
+        for block in sorted(options, key=lambda b: int(b.rank[0])):
+            touched += learn_options(block, sessions, self.interface_names, self.limits)
+        return touched
 
     def _gauge_sampling(self, flows: list[Flows]) -> None:
         """Note each stream's largest rate in this batch, and its worst state."""

@@ -99,6 +99,8 @@ ELEMENTS: tuple[Element, ...] = (
     Element(89, "forwardingStatus", _U, "forwarding_status"),
     Element(95, "applicationId", _H, "application_id"),
     Element(96, "applicationName", _T, "application_name"),
+    Element(128, "bgpNextAdjacentAsNumber", _U),
+    Element(129, "bgpPrevAdjacentAsNumber", _U),
     Element(136, "flowEndReason", _U, "flow_end_reason"),
     Element(139, "icmpTypeCodeIPv6", _U),
     Element(148, "flowId", _U, "flow_id"),

@@ -5,13 +5,10 @@ Records whose two ends are IPv4 stand in family 4 with uint32 addresses, all oth
 with two uint64 a row; that keeps the common case small and fast.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-
-NO_PROTOCOL = 256
-"""`protocol` of a record that names none."""
 
 RATE_ASSUMED, RATE_KNOWN, RATE_UNKNOWN = 0, 1, 2
 """`rate_state`: no sign of sampling at all; a rate is known; sampled, but the rate is not known."""
@@ -47,6 +44,8 @@ class Flows:
     stream: int32 (n,), index into the decoder's streams (exporter, domain, version).
     export_ns, received_ns: int64 (n,), of the datagram that carried the record;
         received_ns is the header's export time where nobody recorded the receipt.
+    optional: the columns that the decoder was asked for beyond these (`optional.OPTIONAL`):
+        unsigned integers (n,), and nat_src, nat_dst of src's shape; 0 where a record lacks it.
     """
 
     family: int
@@ -75,6 +74,7 @@ class Flows:
     stream: npt.NDArray[np.int32]
     export_ns: npt.NDArray[np.int64]
     received_ns: npt.NDArray[np.int64]
+    optional: dict[str, npt.NDArray[np.unsignedinteger]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.bytes)

@@ -48,7 +48,10 @@ class Resolved:
 
 @dataclass(slots=True)
 class _Batch:
-    """What one batch brings; `layout` is filled per set, -1 where there is nothing to read."""
+    """What one batch brings; `layout` is filled per set, -1 where there is nothing to read.
+
+    may_wait: whether a set without its template is kept until it comes.
+    """
 
     data: Bytes
     sets: Sets
@@ -57,6 +60,7 @@ class _Batch:
     faults: Faults
     layout: Ints
     templates: Ints
+    may_wait: bool
     layouts: list[Layout] = field(default_factory=list)
     number: dict[Layout, int] = field(default_factory=dict)
     released: list[tuple[int, int, WaitingSet]] = field(default_factory=list)
@@ -90,9 +94,19 @@ class Resolver:
         self._layouts = layouts
 
     def resolve(
-        self, data: Bytes, sets: Sets, messages: Messages, sessions: list[Session], faults: Faults
+        self,
+        data: Bytes,
+        sets: Sets,
+        messages: Messages,
+        sessions: list[Session],
+        faults: Faults,
+        *,
+        may_wait: bool = True,
     ) -> Resolved:
-        """Return the data sets of a batch that can be read. `sessions` may grow at its end."""
+        """Return the data sets of a batch that can be read. `sessions` may grow at its end.
+
+        Without `may_wait` no set of the batch waits for its template, and none that waits is given.
+        """
         batch = _Batch(
             data=data,
             sets=sets,
@@ -101,6 +115,7 @@ class Resolver:
             faults=faults,
             layout=np.full(len(sets), -1, np.int64),
             templates=np.zeros(len(messages), np.int64),
+            may_wait=may_wait,
         )
         for place, (_, legacy) in enumerate(LEGACY):
             same = sets.set_id == -1 - place
@@ -212,6 +227,8 @@ class Resolver:
         return True
 
     def _release(self, batch: _Batch, i: int, session: Session, template_id: int) -> None:
+        if not batch.may_wait:
+            return
         for waiting in self._waiting.release(session.group, template_id):
             batch.released.append((i, len(batch.released), waiting))
 
@@ -219,7 +236,7 @@ class Resolver:
         """Keep a set whose template is missing; an empty one is nothing to wait for."""
         message = int(batch.sets.message[i])
         body = batch.body(i)
-        if body:
+        if body and batch.may_wait:
             batch.resync.append(message)
             session = batch.session_of(i)
             header = batch.messages.row(message)

@@ -191,6 +191,13 @@ class Sessions:
         self._known[key] = session
         return session
 
+    def tell_apart(self, limits: Limits) -> None:
+        """Give streams by other limits on exporters and domains, to those without their own too."""
+        self._streams.limits = limits
+        for session in self._known.values():
+            if self._streams.table[session.stream].domain == OTHER_DOMAIN:
+                session.stream = self._streams.number(*session.group.key)
+
     def learn(self, session: Session, template_id: int, layout: Layout) -> bool:
         """Keep a template; return False where there is no room for it."""
         old = session.templates.get(template_id)

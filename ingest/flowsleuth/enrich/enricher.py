@@ -1,28 +1,29 @@
 """From flow records to records that know their networks: what aggregate counts.
 
 Per record and in columns: the sampling rate applied, the responder's counters turned into records
-of their own, the two ends after NAT, the network of each, and the service port as far as a record
-alone can tell it (rules 1 to 3 of the design). Rule 4 needs the whole window, so aggregate has it.
+of their own, the profiles whose filters match, the two ends after NAT, the network of each, and the
+service port as far as a record alone can tell it (rules 1 to 3 of the design). Rule 4 needs the
+whole window, so aggregate has it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
-from flowsleuth.decode.flows import RATE_KNOWN, RATE_UNKNOWN, Flows
+from flowsleuth.decode.flows import RATE_UNKNOWN, Flows
+from flowsleuth.enrich.counting import Counted, Policy, count
 from flowsleuth.enrich.networks import NO_NETWORK, Networks
+from flowsleuth.enrich.seen import reversed_of, seen_of
 from flowsleuth.enrich.services import Services
-
-IMPLAUSIBLE = 2**53
-"""Bytes or packets of one record, after sampling, that no exporter can have seen."""
+from flowsleuth.filters.columns import Seen
+from flowsleuth.filters.filter import Filter
 
 _ICMP = (1, 58)
 _TCP = 6
 _SYN, _ACK = 0x02, 0x10
 _WELL_KNOWN_BELOW = 1024
-_INGRESS, _EGRESS = 0, 1
 
 
 @dataclass(slots=True)
@@ -35,6 +36,7 @@ class Records:
     bytes, packets: int64, after sampling. syn_only: bool. in_if, out_if: uint32.
     flow_direction: uint8, as in Flows. stream: int32.
     start_ns, end_ns, received_ns, export_ns: int64. dated, redated: bool.
+    profiles: uint8 (n, k), a bit for each configured profile (as numpy.packbits); k may be 0.
     """
 
     family: int
@@ -60,6 +62,7 @@ class Records:
     redated: npt.NDArray[np.bool_]
     received_ns: npt.NDArray[np.int64]
     export_ns: npt.NDArray[np.int64]
+    profiles: npt.NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.bytes)
@@ -84,14 +87,6 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """What the configuration says of one exporter: its rate (0: nothing) and what to count."""
-
-    sampling: int = 0
-    count: str = "all"
-
-
-@dataclass(frozen=True, slots=True)
 class Noted:
     """Records of which something is to be counted.
 
@@ -104,52 +99,65 @@ class Noted:
 
 
 class Enricher:
-    """Enriches flows by a fixed configuration; `policy_of` answers for a stream's exporter."""
+    """Enriches flows by a fixed configuration.
 
-    def __init__(self, networks: Networks, services: Services) -> None:
+    profiles: the filters of the profiles, in the order of their bits. only: the filter that a
+    record must match to count at all, None for all records.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        services: Services,
+        profiles: Sequence[Filter] = (),
+        only: Filter | None = None,
+    ) -> None:
         self.networks = networks
         self.services = services
+        self.profiles = tuple(profiles)
+        self.only = only
 
     def enrich(self, flows: Flows, policies: Mapping[int, Policy]) -> tuple[Records, list[Noted]]:
         """Turn flows into the records to count, and what is to be noted of those left out.
 
         policies: by stream index, what the configuration says where it says something.
         """
-        num, den, rate_state, chosen = (
-            flows.rate_num,
-            flows.rate_den,
-            flows.rate_state,
-            flows.counts,
-        )
-        if policies:
-            num, den, rate_state, chosen = _apply(policies, flows)
-        octets, packets = _scaled(flows.bytes, num, den), _scaled(flows.packets, num, den)
-        huge = (octets >= IMPLAUSIBLE) | (packets >= IMPLAUSIBLE)
-        back = None
-        if flows.reverse_bytes is not None and flows.reverse_packets is not None:
-            back = _scaled(flows.reverse_bytes, num, den), _scaled(flows.reverse_packets, num, den)
-            huge |= (back[0] >= IMPLAUSIBLE) | (back[1] >= IMPLAUSIBLE)
+        counted = count(flows, policies)
         noted = [
-            _noted("sampling_unknown", flows, rate_state == RATE_UNKNOWN),
-            _noted("implausible", flows, huge & chosen),
+            _noted("sampling_unknown", flows, counted.rate_state == RATE_UNKNOWN),
+            _noted("implausible", flows, counted.implausible),
         ]
-        if noted[-1].stream.size:
-            chosen = chosen & ~huge
-        records = self._records(flows, octets, packets)
+        filtering = self.only is not None or bool(self.profiles)
+        seen = seen_of(flows, counted.bytes, counted.packets, counted.back) if filtering else None
+        records = self._records(flows, counted)
         answers = []
-        if back is not None:
-            returned = chosen & ((back[0] > 0) | (back[1] > 0))
-            answers = [_reversed(records, *back).take(returned)] if returned.any() else []
-        if not chosen.all():
-            records = records.take(chosen)
-        return Records.join([records, *answers]), noted
+        if counted.back is not None and counted.returned.any():
+            back = reversed_of(seen, *counted.back) if seen is not None else None
+            answers = [self._chosen(_reversed(records, *counted.back), back, counted.returned)]
+        return Records.join([self._chosen(records, seen, counted.chosen), *answers]), noted
 
-    def _records(
-        self, flows: Flows, octets: npt.NDArray[np.int64], packets: npt.NDArray[np.int64]
+    def _chosen(
+        self, records: Records, seen: Seen | None, chosen: npt.NDArray[np.bool_]
     ) -> Records:
+        """Return the records that count, with the profiles which they are in."""
+        if seen is not None:
+            if self.only is not None:
+                chosen = chosen & self.only.matches(seen)
+            records.profiles = self._matching(seen)
+        return records if chosen.all() else records.take(chosen)
+
+    def _matching(self, seen: Seen) -> npt.NDArray[np.uint8]:
+        """Return the bits of the profiles that match each record, uint8 (n, k)."""
+        bits = np.zeros((-(-len(self.profiles) // 8), len(seen)), np.uint8)
+        for number, profile in enumerate(self.profiles):
+            matches = profile.matches(seen).view(np.uint8)
+            bits[number >> 3] |= matches << np.uint8(7 - (number & 7))
+        return np.ascontiguousarray(bits.T)
+
+    def _records(self, flows: Flows, counted: Counted) -> Records:
         lookup = self.networks.lookup4 if flows.family == 4 else self.networks.lookup6
-        src, src_network = _behind_nat(flows.src, flows.post_src, lookup)
-        dst, dst_network = _behind_nat(flows.dst, flows.post_dst, lookup)
+        src, src_network = behind_nat(flows.src, flows.post_src, lookup)
+        dst, dst_network = behind_nat(flows.dst, flows.post_dst, lookup)
         port, decided = self._service_port(flows)
         flags = flows.tcp_flags
         return Records(
@@ -163,8 +171,8 @@ class Enricher:
             dst_port=flows.dst_port,
             port=port,
             decided=decided,
-            bytes=octets,
-            packets=packets,
+            bytes=counted.bytes,
+            packets=counted.packets,
             syn_only=(flags & (_SYN | _ACK) == _SYN) & (flows.protocol == _TCP),
             in_if=flows.in_if,
             out_if=flows.out_if,
@@ -176,6 +184,7 @@ class Enricher:
             redated=np.zeros(len(flows), bool),
             received_ns=flows.received_ns,
             export_ns=flows.export_ns,
+            profiles=np.zeros((len(flows), 0), np.uint8),
         )
 
     def _service_port(self, flows: Flows) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.bool_]]:
@@ -204,45 +213,7 @@ def _noted(counter: str, flows: Flows, chosen: npt.NDArray[np.bool_]) -> Noted:
     return Noted(counter, flows.stream[rows], flows.received_ns[rows])
 
 
-def _apply(
-    policies: Mapping[int, Policy], flows: Flows
-) -> tuple[
-    npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.bool_]
-]:
-    """Let the configuration's rates stand before all others, and leave out what is not counted."""
-    num, den, state = flows.rate_num.copy(), flows.rate_den.copy(), flows.rate_state.copy()
-    chosen = flows.counts.copy()
-    for stream, policy in policies.items():
-        rows = flows.stream == stream
-        if policy.sampling:
-            num[rows], den[rows], state[rows] = policy.sampling, 1, RATE_KNOWN
-        if policy.count == "ingress":
-            chosen &= ~(rows & (flows.flow_direction == _EGRESS))
-        elif policy.count == "egress":
-            chosen &= ~(rows & (flows.flow_direction == _INGRESS))
-    return num, den, state, chosen
-
-
-def _scaled(
-    counts: npt.NDArray[np.int64], num: npt.NDArray[np.int64], den: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    """floor(counts * num / den) in int64; what reaches IMPLAUSIBLE comes out as IMPLAUSIBLE."""
-    if not len(counts):
-        return counts
-    if int(num.max()) == int(num.min()) == int(den.max()) == 1:
-        return np.where(counts < 0, IMPLAUSIBLE, counts) if int(counts.min()) < 0 else counts
-    estimate = counts.astype(np.float64) * num / den
-    fits = (estimate <= IMPLAUSIBLE) & (counts >= 0)  # as exact as float64 is
-    scaled = np.full(len(counts), IMPLAUSIBLE, np.int64)
-    whole = fits & (counts.astype(np.float64) * num < 2.0**62)
-    scaled[whole] = counts[whole] * num[whole] // den[whole]
-    rest = np.flatnonzero(fits & ~whole)
-    for i in rest:  # a product beyond 64 bits whose quotient is plausible: next to never
-        scaled[i] = int(counts[i]) * int(num[i]) // int(den[i])
-    return np.minimum(scaled, IMPLAUSIBLE)
-
-
-def _behind_nat(
+def behind_nat(
     before: npt.NDArray[np.unsignedinteger],
     after: npt.NDArray[np.unsignedinteger] | None,
     lookup: Callable[[npt.NDArray[np.unsignedinteger]], npt.NDArray[np.int32]],

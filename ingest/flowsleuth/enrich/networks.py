@@ -15,6 +15,7 @@ What both cost beside plain binary search: bench/networks.py.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -98,6 +99,27 @@ class Networks:
             mapped = mapped[low[mapped] >> np.uint64(32) == MAPPED_PREFIX >> 32]
             found[mapped] = self.lookup4(low[mapped].astype(np.uint32))
         return found
+
+
+def spans(entries: Sequence[tuple[str, Sequence[IPNetwork]]]) -> list[list[tuple[int, int, int]]]:
+    """Return the addresses that each network holds, as (family, first, last) in rising order.
+
+    What longer prefixes give to another network is left out, and neighbours are one: two lists of
+    prefixes that hold the same addresses have the same spans. Raises ConfigError as `Networks`.
+    """
+    held: list[list[tuple[int, int, int]]] = [[] for _ in entries]
+    claimed = _claims(entries)
+    for family, kind in ((4, IPv4Network), (6, IPv6Network)):
+        intervals = _flatten([_prefix(n, i) for n, i in claimed.items() if isinstance(n, kind)])
+        for (first, index), (after, _) in pairwise(intervals):
+            if index == NO_NETWORK:
+                continue
+            own = held[index]
+            if own and own[-1][0] == family and own[-1][2] == first - 1:
+                own[-1] = (family, own[-1][1], after - 1)
+            else:
+                own.append((family, first, after - 1))
+    return held
 
 
 def _claims(entries: Sequence[tuple[str, Sequence[IPNetwork]]]) -> dict[IPNetwork, int]:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from flowsleuth.enrich.protocols import NUMBERS
 from flowsleuth.enrich.service_table import TOPICS
+from flowsleuth.protocols import NUMBERS
 
 _PORTS = 1 << 16
 _PROTOCOLS = 257

@@ -3,6 +3,7 @@
 Receiving has a thread of its own and a writer thread writes; this loop is all between. It takes
 what has arrived, and when the clock says that a window and its grace are over, it writes it.
 A bug in what a batch does is logged with its traceback, and the loop goes on with the next batch.
+A reload happens between two batches: a new pipeline goes on where the former one left off.
 """
 
 import logging
@@ -13,11 +14,16 @@ from dataclasses import asdict
 import numpy as np
 
 from flowsleuth.aggregate.stamps import MAX_WORKERS, Stamp, live_stamp
+from flowsleuth.baseline.publisher import Publisher
 from flowsleuth.config import Config
+from flowsleuth.errors import FlowSleuthError
 from flowsleuth.pipeline.health import Health, resident_bytes, summary_line
+from flowsleuth.pipeline.holdings import changed, digests, remembered
 from flowsleuth.pipeline.pipeline import Pipeline
+from flowsleuth.pipeline.reload import Read, plan, refusal
 from flowsleuth.pipeline.state import State
 from flowsleuth.points import Table
+from flowsleuth.receive.archive import Archive, ArchiveTotals
 from flowsleuth.receive.udp import UdpReceiver
 from flowsleuth.write.influx import InfluxWriter
 from flowsleuth.write.lines import encode
@@ -43,6 +49,8 @@ LOGGED = (
     "points_dropped",
     "late_points",
     "written_early",
+    "archive_lost",
+    "archive_errors",
     "queue",
     "spool",
 )
@@ -53,7 +61,13 @@ GAUGES = ("queue", "spool")
 
 
 class Collector:
-    """One ingester, or one of its workers. clock: ns since the epoch."""
+    """One ingester, or one of its workers. clock: ns since the epoch.
+
+    read: reads the configuration again for a reload; without it there is none. Whoever else lives
+    by the configuration is told of a new one through `on_reload`.
+    archive: keeps what is received, but for what `exporters_only` drops: a stranger's flood must
+    not push out what listed exporters sent.
+    """
 
     def __init__(
         self,
@@ -64,6 +78,9 @@ class Collector:
         state: State,
         clock: Callable[[], int] = time.time_ns,
         worker: int = 0,
+        read: Read | None = None,
+        baseline: Publisher | None = None,
+        archive: Archive | None = None,
     ) -> None:
         self._config = config
         self._receiver = receiver
@@ -72,7 +89,12 @@ class Collector:
         self._state = state
         self._clock = clock
         self._worker = worker
-        self._stopping = False
+        self._read = read
+        self._baseline = baseline
+        self._archive = archive
+        self._stopping = self._reload_wanted = False
+        self._event_ns = 0
+        self.on_reload: list[Callable[[Config], None]] = []
         self._health = Health()
         self._tags = {"ingester": config.ingester}
         self._started_ns = clock()
@@ -81,6 +103,9 @@ class Collector:
         self._born = self._started_ns // config.window_ns + 1
         self._bugs = 0
         pipeline.aggregator.early_stamp = self._stamp
+        pipeline.aggregator.hearing.watch(self._started_ns)
+        if baseline is not None:
+            self.on_reload.append(baseline.reload)
         self._malformed = self._missing_template = 0
         self._reported: dict[str, float] = {}
         self._report_at = self._started_ns + MINUTE_NS
@@ -89,16 +114,32 @@ class Collector:
         """End the loop soon; may be called by a signal handler."""
         self._stopping = True
 
+    def reload(self) -> None:
+        """Read the configuration again soon; may be called by a signal handler."""
+        self._reload_wanted = True
+
     def run(self) -> None:
         """Receive and write until `stop`, then write everything that there is."""
         self.event("start", f"ingester {self._config.ingester} starts")
+        self._tell_changed()
+        if self._baseline is not None:
+            self._baseline.start()
         while not self._stopping:
+            if self._reload_wanted:
+                self._reload()
             self._take(WAIT_S)
             self._close_windows()
+            self._publish()
             self._report()
         self._receiver.stop()
+        if self._baseline is not None:
+            self._baseline.stop()
+        while self._publish():
+            pass
         while self._take(0):
             pass
+        if self._archive is not None:
+            self._archive.close()
         self._submit(self._pipeline.finish(self._stamp()))
         self._submit([self._health.point(self._totals(), self._own(self._clock()))])
         self.event("stop", f"ingester {self._config.ingester} stops")
@@ -111,14 +152,53 @@ class Collector:
         log.info(text)
         if self._worker:
             return
-        at = np.array([self._clock()], np.int64)
+        self._event_ns = max(self._clock(), self._event_ns + 1)
+        at = np.array([self._event_ns], np.int64)
         self._submit([Table("events", {"kind": [kind]}, {"text": [text]}, at)])
+
+    def _reload(self) -> None:
+        """Go on with the configuration as it is written now, or as it was where that is wrong."""
+        self._reload_wanted = False
+        former = self._pipeline
+        if self._read is None:
+            return
+        try:
+            what = plan(former.config, former.names, self._read)
+            successor = Pipeline(what.config, what.names) if what.changes else None
+        except FlowSleuthError as error:
+            log.error("%s", refusal(error))  # noqa: TRY400  the user's to mend: one line
+            return
+        except Exception:
+            log.exception("reload: a bug, please report it; all stays as it was")
+            return
+        if what.held_back and not self._worker:
+            log.warning(
+                "%s: a change needs a restart; it stays as it was", ", ".join(what.held_back)
+            )
+        if successor is not None:
+            self._submit(successor.succeed(former, self._stamp()))
+            self._pipeline, self._config = successor, what.config
+        self.event("reload", what.text)
+        self._tell_changed()
+        if successor is not None:
+            for told in self.on_reload:
+                told(what.config)
+        self._save()
+
+    def _tell_changed(self) -> None:
+        """Write an event for each network that is not what it was when it was last heard of."""
+        now = digests(self._config)
+        for text in changed(self._state.networks, now).values():
+            self.event("networks", text)
+        self._state.networks = remembered(self._state.networks, now)
 
     def _take(self, wait_s: float) -> bool:
         """Take one batch in, if there is one."""
         batch = self._receiver.batches(wait_s)
         if batch is None:
             return False
+        if self._archive is not None:
+            self._archive.add(self._pipeline.listed(batch))
         try:
             decoded = self._pipeline.feed(batch)
         except Exception:
@@ -148,6 +228,13 @@ class Collector:
         self._submit([*flushed, self._health.point(self._totals(), self._own(now))])
         self._save()
 
+    def _publish(self) -> bool:
+        """Write a part of what is normal; return whether there was any to write."""
+        table = self._baseline.take() if self._baseline is not None else None
+        if table is not None:
+            self._submit([table])
+        return table is not None
+
     def _stamp(self) -> Stamp:
         """Return a stamp that no other flush of this ingester has or had."""
         self._flushed_ns = max(self._clock(), self._flushed_ns + 1_000_000)
@@ -168,6 +255,7 @@ class Collector:
 
     def _totals(self) -> dict[str, float]:
         received = self._receiver.statistics()
+        archived = ArchiveTotals() if self._archive is None else self._archive.totals()
         written = asdict(self._writer.totals())
         aggregator = self._pipeline.aggregator
         use = aggregator.use()
@@ -199,7 +287,9 @@ class Collector:
             "admission_bar": use.bar,
             "receive_buffer": sum(buffer.obtained for buffer in received.buffers),
             "rss": resident_bytes(),
+            **asdict(archived),
             "bugs": self._bugs,
+            "baseline_seconds": self._baseline.seconds if self._baseline is not None else 0,
         }
 
     def _report(self, *, last: bool = False) -> None:

@@ -25,7 +25,8 @@ from flowsleuth.aggregate.stamps import MAX_WORKERS
 from flowsleuth.config import Config
 from flowsleuth.decode.decoder import Decoder
 from flowsleuth.errors import ServiceError
-from flowsleuth.pipeline.state import Kept, State
+from flowsleuth.pipeline.pipeline import heard_streams
+from flowsleuth.pipeline.state import Kept, State, networks_of
 from flowsleuth.receive.steering import worker_of
 from flowsleuth.write.spool import LOCK, Damaged, Packed, Spool, Stored, spool_folder
 
@@ -97,6 +98,8 @@ def _deal_states(states: Mapping[str, State], wanted: Sequence[str]) -> None:
                     pool: _pool_part([k["budget"][pool] for k in kept], worker, len(wanted))
                     for pool in kept[0]["budget"]
                 },
+                "heard": _heard_part([k.get("heard", []) for k in kept], worker, len(wanted)),
+                "networks": {name: d for k in kept for name, d in networks_of(k).items()},
             }
             states[name].write(part)
     for name in set(states) - set(wanted):
@@ -107,6 +110,8 @@ def _checked(content: Kept) -> Kept:
     """Return what a state file holds; raises as `State.read` wants it where it is damaged."""
     Decoder().import_state(content["decoder"])
     SeriesBudget(1, DAY, 0.0).import_state(content["budget"])
+    networks_of(content)
+    heard_streams(content.get("heard", []))
     return content
 
 
@@ -128,6 +133,16 @@ def _decoder_part(decoders: Sequence[Kept], worker: int, workers: int) -> Kept:
             [*key, name] for key, name in names.items() if _belongs(key[0], worker, workers)
         ],
     }
+
+
+def _heard_part(heard: Sequence[list[Any]], worker: int, workers: int) -> list[Any]:
+    """Return the streams of one worker; of what several have heard, the latest."""
+    latest: dict[tuple[str, int, int], Any] = {}
+    for stream in (stream for part in heard for stream in part):
+        key = (stream[0], stream[1], stream[2])
+        if key not in latest or latest[key][3] < stream[3]:
+            latest[key] = stream
+    return [stream for key, stream in latest.items() if _belongs(key[0], worker, workers)]
 
 
 def _belongs(exporter: str, worker: int, workers: int) -> bool:

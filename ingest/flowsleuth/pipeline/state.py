@@ -1,4 +1,4 @@
-"""What outlives a restart: templates, sampling rates, interface names and the series admitted.
+"""What outlives a restart: what exporters announced, the series admitted, what networks were.
 
 One JSON file in the state directory, written beside and renamed over, so that it is whole at any
 moment. A damaged one is named, set aside, and the ingester starts without.
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flowsleuth.errors import ServiceError
+from flowsleuth.pipeline.holdings import Digests
 from flowsleuth.pipeline.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
@@ -20,24 +21,32 @@ VERSION = 1
 """Goes up when the file's shape changes; another version's file is set aside like a damaged one."""
 
 Kept = dict[str, Any]
-"""What is in the file: `decoder` and `budget`, each as its own room exports it."""
+"""What is in the file: `decoder` and `budget`, each as its own room exports it; `heard`, when
+streams were last heard; `networks`, the digests of `holdings` (versions before had neither)."""
 
 LARGEST = 256 * 2**20
 """A file beyond this is not one of ours."""
 
 
 class State:
-    """The state file of one ingester or worker; without a directory nothing is kept."""
+    """The state file of one ingester or worker; without a directory nothing is kept.
+
+    networks: the digests of `holdings`, as they were kept and as they are to be kept.
+    """
 
     def __init__(self, directory: str | None, name: str) -> None:
+        self.networks: Digests = {}
         self._path = Path(directory) / f"{name}.state.json" if directory else None
 
     def load(self, pipeline: Pipeline) -> None:
         """Give the pipeline what was kept; raises ServiceError if the directory cannot be used."""
 
         def take(kept: Kept) -> None:
+            networks = networks_of(kept)
             pipeline.decoder.import_state(kept["decoder"])
+            pipeline.import_heard(kept.get("heard", []))
             pipeline.aggregator.budget.import_state(kept["budget"])
+            self.networks = networks
 
         self.read(take)
 
@@ -79,8 +88,14 @@ class State:
         """Keep the pipeline's state; what goes wrong is logged, since traffic goes on."""
         if self._path is None:
             return
-        decoder, budget = pipeline.decoder, pipeline.aggregator.budget
-        self.write({"decoder": decoder.export_state(), "budget": budget.export_state()})
+        self.write(
+            {
+                "decoder": pipeline.decoder.export_state(),
+                "budget": pipeline.aggregator.budget.export_state(),
+                "heard": pipeline.export_heard(),
+                "networks": self.networks,
+            }
+        )
 
     def written_ns(self) -> int | None:
         """Return when the file was written, None where there is none."""
@@ -107,6 +122,14 @@ class State:
             beside.replace(self._path)
         except OSError as error:
             log.warning("%s: %s: the state is not kept", self._path, error.strerror)
+
+
+def networks_of(kept: Kept) -> Digests:
+    """Return the digests that are kept; raises ValueError where they are damaged."""
+    networks = kept.get("networks", {})
+    if not isinstance(networks, dict) or not all(isinstance(d, str) for d in networks.values()):
+        raise ValueError("networks are no digests by name")
+    return networks
 
 
 def _read(path: Path) -> Kept:

@@ -23,6 +23,7 @@ from multiprocessing import connection, resource_tracker
 from multiprocessing.context import SpawnProcess
 
 from flowsleuth.errors import FlowSleuthError, ServiceError
+from flowsleuth.pipeline.reload import refusal
 from flowsleuth.receive.sockets import Bound, kernel_drops
 
 log = logging.getLogger(__name__)
@@ -35,8 +36,10 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 STEADY_S = 60.0
 """A worker that lived so long has not died at once."""
 
+RELOAD = signal.SIGHUP
+
 WAIT_S = 0.2
-"""How soon the parent sees that it shall stop, or that a pause is over."""
+"""How soon the parent sees that it shall stop or reload, or that a pause is over."""
 
 CANNOT = os.EX_CONFIG
 """Exit status of a worker which said what the user has to mend."""
@@ -57,11 +60,17 @@ Work = Callable[[Place], None]
 """What a worker does until it is told to stop: a function that pickle can name."""
 
 
-def until_told(stop: Callable[[], None]) -> None:
-    """Have `stop` called at SIGTERM, at SIGINT, and when the parent of a worker is gone."""
+def until_told(stop: Callable[[], None], reload: Callable[[], None]) -> None:
+    """Have `stop` called at SIGTERM, at SIGINT, and when the parent of a worker is gone.
+
+    `reload` is called at SIGHUP.
+    """
     for number in STOP:
         signal.signal(number, lambda *_: stop())
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
+    signal.signal(RELOAD, lambda *_: reload())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOP, RELOAD))
+    if _held.is_set():
+        reload()
     parent = multiprocessing.parent_process()
     if parent is not None:
 
@@ -72,13 +81,32 @@ def until_told(stop: Callable[[], None]) -> None:
         threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-class Workers:
-    """Starts the workers, starts again those that die, and stops all of them.
+_held = threading.Event()
+"""Set by a SIGHUP that came while nobody could reload yet."""
 
-    sockets: [worker][endpoint], bound; closed at the end.
+
+def hold_reload() -> None:
+    """Let a SIGHUP wait until `until_told` says what it does, instead of ending the process.
+
+    A mask would not do: the threads that NumPy has started by now would take the signal.
+    """
+    _held.clear()
+    signal.signal(RELOAD, lambda *_: _held.set())
+
+
+class Workers:
+    """Starts the workers, starts again those that die, tells them to reload, and stops all of them.
+
+    sockets: [worker][endpoint], bound; closed at the end. renew: returns the work of workers that
+    start after a reload; raises FlowSleuthError where the configuration is wrong, and then none of
+    them reloads.
     """
 
-    def __init__(self, work: Work, sockets: Sequence[Sequence[socket.socket]]) -> None:
+    def __init__(
+        self, work: Work, sockets: Sequence[Sequence[socket.socket]], renew: Callable[[], Work]
+    ) -> None:
+        self._renew = renew
+        self._reload_wanted = False
         self._workers = [
             _Worker(work, number, len(sockets), own) for number, own in enumerate(sockets)
         ]
@@ -88,6 +116,10 @@ class Workers:
         """End `run` soon; may be called by a signal handler."""
         self._stopping = True
 
+    def reload(self) -> None:
+        """Have all workers reload soon; may be called by a signal handler."""
+        self._reload_wanted = True
+
     def run(self) -> None:
         """Work until `stop`, then wait until every worker has written what it holds.
 
@@ -95,6 +127,8 @@ class Workers:
         """
         try:
             while not self._stopping:
+                if self._reload_wanted:
+                    self._reload()
                 for worker in self._workers:
                     worker.tend()
                 connection.wait([s for w in self._workers for s in w.sentinels()], WAIT_S)
@@ -104,6 +138,16 @@ class Workers:
             failed = [worker.name for worker in self._workers if not worker.ended_well()]
         if failed:
             raise ServiceError(f"{', '.join(failed)} did not end well; the log says why")
+
+    def _reload(self) -> None:
+        self._reload_wanted = False
+        try:
+            work = self._renew()
+        except FlowSleuthError as error:
+            log.error("%s", refusal(error))  # noqa: TRY400  the user's to mend: one line
+            return
+        for worker in self._workers:
+            worker.renew(work)
 
 
 class _Worker:
@@ -167,6 +211,12 @@ class _Worker:
         process.close()
         self._process = None
 
+    def renew(self, work: Work) -> None:
+        """Tell the process to reload; one that is started later does this work at once."""
+        self._work = work
+        if self._process is not None and self._process.pid is not None:
+            os.kill(self._process.pid, RELOAD)
+
     def tell(self) -> None:
         """Tell the process to stop; while it is starting, the signal waits for it."""
         if self._process is not None:
@@ -188,7 +238,7 @@ def _signals_held() -> Iterator[None]:
     """Let a process that starts inherit that signals wait until it can obey (`until_told`)."""
     # Its own start would let the signals through again (before Python 3.13).
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP, RELOAD))
     try:
         yield
     finally:

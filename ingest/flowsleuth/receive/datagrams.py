@@ -82,6 +82,17 @@ class Datagrams:
         start = int(self.start[i])
         return self.data[start : start + int(self.length[i])].tobytes()
 
+    def take(self, chosen: npt.NDArray[np.int64]) -> "Datagrams":
+        """Return the datagrams at these positions, int64 (k,), in the same buffer."""
+        return Datagrams(
+            self.data,
+            self.start[chosen],
+            self.length[chosen],
+            self.source[chosen],
+            self.received_ns[chosen],
+            self.sources,
+        )
+
     @classmethod
     def pack(cls, items: Iterable[tuple[bytes, int, int]], sources: Sources) -> "Datagrams":
         """Make a batch of (payload, source index, received_ns) triples."""

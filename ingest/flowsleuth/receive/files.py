@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from flowsleuth.errors import InputError
+from flowsleuth.receive.archive_files import ArchiveFile, archive_file
 from flowsleuth.receive.bare import split
 from flowsleuth.receive.captures import Packet, pcap_packets, pcapng_packets
 from flowsleuth.receive.datagrams import NO_RECEIPT, Datagrams, Sources, address_text
@@ -34,6 +35,8 @@ def read(
     paths: Sequence[str],
     sources: Sources,
     *,
+    since_ns: int | None = None,
+    until_ns: int | None = None,
     batch: int = BATCH,
     on_progress: Progress | None = None,
     tally: Tally | None = None,
@@ -42,23 +45,27 @@ def read(
 
     A path is a file, '-' (stdin) or a folder, which is its files by name. Datagrams of a capture
     have (exporter address, UDP source port) as source and the packet's time as received_ns; bare
-    ones ('', 0), one source for all, and NO_RECEIPT. `on_progress` gets the bytes of the files as
-    they are read, in total `total_bytes(paths)`; `tally` is added to. Raises InputError: before
-    anything is read where a path does not exist, else after all that lies before the fault.
+    ones ('', 0), one source for all, and NO_RECEIPT.
+
+    since_ns, until_ns: only what was received in [since, until), ns since the epoch; files of an
+    archive that hold nothing of it are not opened, all others are searched.
+    `on_progress` gets the bytes of the files as they are read, in total `total_bytes(paths)`;
+    `tally` is added to. Raises InputError: before anything is read where a path does not exist,
+    else after all that lies before the fault.
     """
     tally = tally if tally is not None else Tally()
+    chosen = _everything if since_ns is None and until_ns is None else _Range(since_ns, until_ns)
     pending: list[_Item] = []
     held = 0
     try:
-        for path in expand(paths):
-            with Stream(path, on_progress) as stream:
-                for item in _datagrams(stream, sources, tally):
-                    tally.datagrams += 1
-                    pending.append(item)
-                    held += len(item[0])
-                    if len(pending) >= batch or held >= BATCH_BYTES:
-                        yield Datagrams.pack(pending, sources)
-                        pending, held = [], 0
+        for path in expand(paths, since_ns, until_ns):
+            for item in chosen(path, _of_file(path, sources, tally, on_progress)):
+                tally.datagrams += 1
+                pending.append(item)
+                held += len(item[0])
+                if len(pending) >= batch or held >= BATCH_BYTES:
+                    yield Datagrams.pack(pending, sources)
+                    pending, held = [], 0
     except InputError:
         if pending:
             yield Datagrams.pack(pending, sources)
@@ -67,23 +74,28 @@ def read(
         yield Datagrams.pack(pending, sources)
 
 
-def total_bytes(paths: Sequence[str]) -> int | None:
+def total_bytes(
+    paths: Sequence[str], since_ns: int | None = None, until_ns: int | None = None
+) -> int | None:
     """Return the bytes of all files as they lie on the disk; None where stdin or a pipe is one.
 
-    Raises InputError where a path does not exist.
+    since_ns, until_ns: as in `read`. Raises InputError where a path does not exist.
     """
     total = 0
-    for path in expand(paths):
+    for path in expand(paths, since_ns, until_ns):
         if path == STDIN or not Path(path).is_file():
             return None
         total += Path(path).stat().st_size
     return total
 
 
-def expand(paths: Sequence[str]) -> list[str]:
-    """Replace folders by their files, by name; hidden files and folders within are left out.
+def expand(
+    paths: Sequence[str], since_ns: int | None = None, until_ns: int | None = None
+) -> list[str]:
+    """Replace folders by their files, by name; leave out what an archive has of other times.
 
-    Raises InputError where a path does not exist or a folder has no file.
+    Hidden files and folders within are left out, but for the files that an archive has not
+    finished yet. Raises InputError where a path does not exist or a folder has no file.
     """
     found: list[str] = []
     for path in paths:
@@ -98,11 +110,77 @@ def expand(paths: Sequence[str]) -> list[str]:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise InputError(f"{path}: {reason}; give a capture file, a folder or -") from error
-        files = [str(place / name) for name in names if not name.startswith(".")]
+        files = sorted(filter(None, map(_readable_name, names)))
         if not files:
             raise InputError(f"{path}: no file in this folder (folders within are not searched)")
-        found.extend(files)
-    return found
+        found.extend(str(place / name) for _, name in files)
+    return [path for path in found if _may_hold(path, since_ns, until_ns)]
+
+
+def _readable_name(name: str) -> tuple[str, str] | None:
+    """Return what to sort a file of a folder by, and its name; None where it is hidden."""
+    archived = archive_file(name)
+    if archived is not None:
+        return archived.finished.name, name
+    return None if name.startswith(".") else (name, name)
+
+
+def _may_hold(path: str, since_ns: int | None, until_ns: int | None) -> bool:
+    archived = None if path == STDIN else archive_file(path)
+    return archived is None or archived.touches(since_ns, until_ns)
+
+
+def _everything(_path: str, items: Iterator[_Item]) -> Iterator[_Item]:
+    return items
+
+
+class _Range:
+    """Chooses the datagrams received in [since, until)."""
+
+    def __init__(self, since_ns: int | None, until_ns: int | None) -> None:
+        self._since = 0 if since_ns is None else since_ns
+        self._until = 1 << 63 if until_ns is None else until_ns
+
+    def __call__(self, path: str, items: Iterator[_Item]) -> Iterator[_Item]:
+        """Yield the chosen ones; raises InputError where nobody knows when one was received."""
+        since, until = self._since, self._until
+        for item in items:
+            if item[2] == NO_RECEIPT:
+                raise InputError(
+                    f"{'stdin' if path == STDIN else path}: its datagrams have no time of receipt, "
+                    "by which --from and --to choose; give a capture, or leave them out"
+                )
+            if since <= item[2] < until:
+                yield item
+
+
+def _of_file(
+    path: str, sources: Sources, tally: Tally, on_progress: Progress | None
+) -> Iterator[_Item]:
+    """Yield the datagrams of one file.
+
+    An archive lives while it is read: its newest file may end anywhere, and the oldest may go.
+    """
+    archived = None if path == STDIN else archive_file(path)
+    if archived is None:
+        with Stream(path, on_progress) as stream:
+            yield from _datagrams(stream, sources, tally)
+        return
+    try:
+        with _open_archived(archived, on_progress) as stream:
+            yield from _datagrams(stream, sources, tally)
+    except InputError:
+        if not archived.part and archived.path.exists():
+            raise
+
+
+def _open_archived(archived: ArchiveFile, on_progress: Progress | None) -> Stream:
+    try:
+        return Stream(str(archived.path), on_progress)
+    except InputError:
+        if not archived.part:
+            raise
+        return Stream(str(archived.finished), on_progress)  # it was finished a moment ago
 
 
 def _datagrams(stream: Stream, sources: Sources, tally: Tally) -> Iterator[_Item]:

@@ -38,8 +38,8 @@ def encode(table: Table, constant_tags: Mapping[str, str] | None = None) -> list
     """Return the line of each point of `table` that has a field, without line feeds.
 
     Tags stand in the schema's order, then the other columns by name, then `constant_tags` by name;
-    `ingester` of those is left out where the schema says so. KeyError: a measurement or a field
-    that the schema lacks, which is a bug.
+    `ingester` of those is left out where the schema says so. What is not finite, or an empty text,
+    is no field. KeyError: a measurement or a field that the schema lacks, which is a bug.
     """
     measurement = BY_NAME[table.measurement]
     columns: list[Iterable[object]] = [
@@ -99,8 +99,9 @@ def _constant(measurement: Measurement, tags: Mapping[str, str]) -> str:
 
 def _has_gaps(column: FieldColumn) -> bool:
     """Return whether some point lacks this field (or has what InfluxDB cannot hold)."""
-    floats = isinstance(column, np.ndarray) and column.dtype.kind == "f"
-    return floats and not bool(np.isfinite(column).all())
+    if not isinstance(column, np.ndarray):
+        return "" in column
+    return column.dtype.kind == "f" and not bool(np.isfinite(column).all())
 
 
 def _template(field: Field) -> str:
@@ -123,10 +124,12 @@ def _values(field: Field, column: FieldColumn) -> list[object]:
 
 
 def _field_cells(field: Field, column: FieldColumn) -> list[str]:
-    """Return `name=value` for each row, '' where the value is not finite."""
+    """Return `name=value` for each row, '' where the value is not finite, or no text."""
     form: Callable[[object], str] = _template(field).__mod__
     if not _has_gaps(column):
         return [form((value,)) for value in _values(field, column)]
+    if not isinstance(column, np.ndarray):
+        return [value and form((value,)) for value in map(str, _values(field, column))]
     numbers = np.asarray(column)
     there = np.isfinite(numbers)
     values = _values(field, np.where(there, numbers, 0.0))

@@ -1,4 +1,4 @@
-"""The IANA keywords of IP protocols, in lower case: the tag `protocol` of the points.
+"""The IANA keywords of IP protocols, in lower case: the tag `protocol` of the points, and filters.
 
 Source: IANA, Assigned Internet Protocol Numbers (RFC 5237). Two keywords contain
 spaces there ("ISIS over IPv4", "Mobility Header"); they are written with hyphens, since a tag with
@@ -6,7 +6,8 @@ spaces needs quoting wherever somebody types it. A number without a keyword (61,
 from 148 on) is written as that number.
 """
 
-from flowsleuth.decode.flows import NO_PROTOCOL
+NO_PROTOCOL = 256
+"""The number of a record that names no protocol."""
 
 _KEYWORDS = """
 0 hopopt icmp igmp ggp ipv4 st tcp cbt

@@ -1,0 +1,1 @@
+"""What is normal: read from the history in InfluxDB, written as `baseline` points."""

@@ -1,0 +1,1 @@
+"""nfdump's filter language: an expression becomes a test of columns."""
