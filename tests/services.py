@@ -4,8 +4,12 @@ FLOWSLEUTH_REQUIRE (`influxdb,grafana`) turns the skip of what it names into a f
 
 InfluxDB, the first that is there: FLOWSLEUTH_INFLUX_URL (with _TOKEN and _ORG); docker-compose.yml
 where a Docker engine answers; `influxd` (PATH, or built once with Go), one per test process.
+
+Grafana likewise: GRAFANA_URL (with GRAFANA_TOKEN, or GRAFANA_USER and GRAFANA_PASSWORD), Docker,
+or `grafana` on the PATH with its folder in GRAFANA_HOME. It is never built.
 """
 
+import contextlib
 import functools
 import os
 import secrets
@@ -18,6 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from local_grafana import GrafanaService, answers, find_grafana, local_grafana, named_grafana
 
 from flowsleuth.config import Config, Influx
 from flowsleuth.demo.influxd import LocalInfluxd, build_influxd, find_influxd
@@ -54,6 +59,17 @@ def _identified(url: str, token: str, org: str) -> InfluxService:
         return InfluxService(url, token, org, setup.identify(client, settings)[0])
 
 
+@contextlib.contextmanager
+def own_influxdb() -> Iterator[InfluxService]:
+    """The InfluxDB that FLOWSLEUTH_INFLUX_URL names, else one of our own; raises ServiceError."""
+    if url := os.environ.get("FLOWSLEUTH_INFLUX_URL"):
+        token = os.environ.get("FLOWSLEUTH_INFLUX_TOKEN", "")
+        yield _identified(url, token, os.environ.get("FLOWSLEUTH_INFLUX_ORG", ""))
+        return
+    with LocalInfluxd(find_influxd() or build_influxd()) as local:
+        yield InfluxService(local.url, local.token, local.org, local.kind)
+
+
 @functools.cache
 def docker_answers() -> bool:
     """Return whether a Docker engine is there, not only its client."""
@@ -85,9 +101,9 @@ def influxd() -> Path:
 @pytest.fixture(scope="session")
 def influxdb(request: pytest.FixtureRequest) -> Iterator[InfluxService]:
     """A real InfluxDB, shared by the tests of this process."""
-    if url := os.environ.get("FLOWSLEUTH_INFLUX_URL"):
-        token = os.environ.get("FLOWSLEUTH_INFLUX_TOKEN", "")
-        yield _identified(url, token, os.environ.get("FLOWSLEUTH_INFLUX_ORG", ""))
+    if os.environ.get("FLOWSLEUTH_INFLUX_URL"):
+        with own_influxdb() as service:
+            yield service
         return
     if docker_answers():
         services = request.getfixturevalue("docker_services")
@@ -107,6 +123,28 @@ def _is_ready(url: str) -> bool:
             return server.request(client, "GET", "/api/v2/orgs", {"org": settings.org})[0] == 200
         except server.Trouble:
             return False
+
+
+@pytest.fixture(scope="session")
+def grafana(request: pytest.FixtureRequest) -> Iterator[GrafanaService]:
+    """A real Grafana; what tests put into it has names of their own and is taken out again."""
+    if (named := named_grafana()) is not None:
+        yield named
+        return
+    if docker_answers():
+        services = request.getfixturevalue("docker_services")
+        url = f"http://127.0.0.1:{services.port_for('grafana', 3000)}"
+        inside = "" if os.environ.get("FLOWSLEUTH_INFLUX_URL") else "http://influxdb:8086"
+        service = GrafanaService(url, ("admin", "admin"), influx_url=inside)
+        services.wait_until_responsive(lambda: answers(service), timeout=120.0, pause=0.5)
+        yield service
+        return
+    try:
+        find_grafana()
+    except ServiceError as error:
+        unavailable("grafana", str(error))
+    with local_grafana() as service:
+        yield service
 
 
 @pytest.fixture

@@ -36,12 +36,12 @@ BUSY = zstandard.ZstdCompressionParameters(
     window_log=17,
     hash_log=12,
     min_match=7,
-    target_length=32,
+    target_length=128,
     write_checksum=1,
 )
-"""zstd's parameters towards the limit of what `collect` takes: a quarter of the CPU time, half as
-many bytes again (v9) to twice as many (IPFIX; bench/archive.py). As its negative levels have them,
-with tables that fit into a core's own cache."""
+"""zstd's parameters towards the limit of what `collect` takes: an eighth of the CPU time, for some
+twice the bytes (bench/archive.py). As its negative levels have them, with tables that fit into a
+core's own cache."""
 
 BUSY_RATE = 10 * 1024 * 1024
 """Bytes in a second from which on we are busy: some 200 000 flows/s."""

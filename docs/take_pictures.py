@@ -1,0 +1,91 @@
+"""Takes the pictures of docs/images: each dashboard once, with the demo's two weeks.
+
+    GRAFANA_HOME=/usr/share/grafana python docs/take_pictures.py [NAME …]
+
+NAME: some dashboards only (wall, networks, …). It needs what the tests on a screen need: a Grafana
+with its pages, an InfluxDB, chromium, and the dependency group `test`. The story is ten minutes old
+in all of them, and what is normal is what the ingester would have computed from these two weeks.
+"""
+
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlencode
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from grafana.screen import at_rest, chromium, published  # noqa: E402  below tests/
+from grafana.world import DEMO_DAYS, STORY, demo_world  # noqa: E402
+from local_grafana import own_grafana  # noqa: E402
+from services import drop, own_influxdb  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
+
+WIDTH, TALL = 1600, 4000
+SCREEN = {"width": 1920, "height": 1080}
+"""Pixels; SCREEN is that of the Wall."""
+
+BELOW = 12
+
+NO_CLOCK = '[data-testid="data-testid TimePicker Open Button"] { visibility: hidden }'
+"""What the button of the range says depends on how Grafana was built."""
+
+CHOSEN = {
+    "network": {"var-network": STORY["network"]},
+    "hunt": {"var-direction": "out"} | {f"var-{name}": value for name, value in STORY.items()},
+    "host": {"var-network": STORY["network"], "var-address": STORY["address"]},
+}
+"""What is chosen on each page: as if one had clicked there from the Wall."""
+
+HOURS = {"networks": 3, "network": 2, "hunt": 1, "host": 3, "exporters": 1}
+
+NAMES = ("wall", "networks", "network", "hunt", "host", "exporters")
+
+
+def main(names: list[str]) -> None:
+    """Take the pictures of these dashboards."""
+    IMAGES.mkdir(exist_ok=True)
+    with ExitStack() as stack:
+        influxdb = stack.enter_context(own_influxdb())
+        service = stack.enter_context(own_grafana())
+        print("loading two weeks into InfluxDB", flush=True)
+        world = demo_world(influxdb, days=DEMO_DAYS, as_live=True)
+        stack.callback(drop, world.config)
+        where = stack.enter_context(published(service, world.config))
+        playwright = stack.enter_context(sync_playwright())
+        page = stack.enter_context(chromium(playwright, service)).new_page()
+        # The menu at the side is Grafana's, and takes room.
+        page.add_init_script("localStorage.setItem('grafana.navigation.docked', 'false')")
+        for name in names:
+            began = time.monotonic()
+            path = IMAGES / f"{name}.png"
+            if name == "wall":
+                page.set_viewport_size(SCREEN)
+                page.goto(where.url(name, "kiosk=true"))
+                at_rest(page)
+                page.screenshot(path=path)
+            else:
+                page.set_viewport_size({"width": WIDTH, "height": TALL})
+                span = {"from": f"now-{HOURS[name]}h", "to": "now"}
+                page.goto(where.url(name, urlencode({**span, **CHOSEN.get(name, {})})))
+                at_rest(page)
+                page.screenshot(path=path, clip=_content(page), style=NO_CLOCK)
+            size = path.stat().st_size
+            print(f"{path.relative_to(ROOT)}: {size:,} bytes, {time.monotonic() - began:.0f} s")
+
+
+def _content(page: Page) -> dict[str, float]:
+    """Return the rectangle from the top of the page to the end of its last panel."""
+    low = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('.react-grid-item')]"
+        ".map((item) => item.getBoundingClientRect().bottom))"
+    )
+    return {"x": 0, "y": 0, "width": WIDTH, "height": low + BELOW}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or list(NAMES))

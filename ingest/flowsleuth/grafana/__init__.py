@@ -1,0 +1,1 @@
+"""Grafana: the dashboards as Python, from which `dashboards/*.json` is written."""
