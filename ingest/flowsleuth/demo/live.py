@@ -18,8 +18,8 @@ from flowsleuth.errors import ServiceError
 from flowsleuth.receive.datagrams import Datagrams, Source
 
 READY_LIMIT_S, END_LIMIT_S = 30, 60
-READY = "writing to InfluxDB"
-"""What `collect` logs when it receives and can write."""
+READY = "listening on"
+"""What `collect` logs when it receives; that it can write, it has logged before."""
 
 
 def flowsleuth(*arguments: str | Path) -> list[str]:
