@@ -515,6 +515,15 @@ def test_replay_sends_what_the_capture_holds_and_says_so(cli, pcap):
     assert abs(exported - time.time()) < 100
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_knows_the_names_of_help_without_the_group(name):
+    command = command_line.group.get_command(None, name)
+    assert command.make_context(name, [], resilient_parsing=True).help_option_names == [
+        "-h",
+        "--help",
+    ]
+
+
 def test_commands_are_click_commands():
     context = click.Context(command_line.group)
     assert command_line.group.list_commands(context) == list(COMMANDS)

@@ -17,6 +17,10 @@ from flowsleuth.errors import FlowSleuthError
 COMMANDS = ("collect", "decode", "points", "load", "replay", "check", "demo")
 """Each command is `command` in the module of its name; what does not exist yet is not listed."""
 
+HELP = {"help_option_names": ["-h", "--help"]}
+"""context_settings of the group and of each command: click keeps a command's help option as it was
+made first, so a command that is called without the group must know the names too."""
+
 DEBUG = "FLOWSLEUTH_DEBUG"
 """Environment variable: tracebacks on stderr instead of one line."""
 
@@ -42,7 +46,7 @@ class _Lazy(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Lazy, context_settings=HELP)
 @click.version_option(__version__, prog_name="flowsleuth")
 def group() -> None:
     """Bring NetFlow (v1, v5, v7, v9, IPFIX) into InfluxDB, for Grafana to show and to tell.

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import click
 
+from flowsleuth.cli import HELP
 from flowsleuth.cli.options import config_option, progress, read_config, read_hosts
 from flowsleuth.cli.suggested import block
 from flowsleuth.config import Config, effective
@@ -41,7 +42,7 @@ FOLDS_MUCH = 0.5
 """Above this share in `other`, the top lists say too little."""
 
 
-@click.command("check")
+@click.command("check", context_settings=HELP)
 @click.argument("files", nargs=-1, metavar="[FILE...]")
 @click.option(
     "--suggest",

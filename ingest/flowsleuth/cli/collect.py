@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from flowsleuth.aggregate.stamps import MAX_WORKERS
 from flowsleuth.baseline.publisher import Publisher
+from flowsleuth.cli import HELP
 from flowsleuth.cli.options import config_option, read_config, read_hosts
 from flowsleuth.config import Config
 from flowsleuth.pipeline.collector import Collector
@@ -50,7 +51,7 @@ def _as_setting(context: click.Context, parameter: click.Parameter, value: str |
     return {name: getattr(config, name) for name in given}
 
 
-@click.command("collect")
+@click.command("collect", context_settings=HELP)
 @config_option
 @click.option(
     "--workers",

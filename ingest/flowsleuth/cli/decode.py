@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import click
 
 from flowsleuth.aggregate.clocks import SKEW_TOLERATED
+from flowsleuth.cli import HELP
 from flowsleuth.cli.options import (
     TimeRange,
     batches_of,
@@ -77,7 +78,7 @@ class _Faults:
             )
 
 
-@click.command("decode")
+@click.command("decode", context_settings=HELP)
 @files_argument
 @config_option
 @filter_options

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
+from flowsleuth.cli import HELP
 from flowsleuth.demo.run import Options, run
 
 
-@click.command("demo")
+@click.command("demo", context_settings=HELP)
 @click.option("--keep", is_flag=True, help="Go on live until Ctrl-C; the spike ends meanwhile.")
 @click.option("--seed", default=1, show_default=True, help="Of the traffic: the same, the same.")
 @click.option(

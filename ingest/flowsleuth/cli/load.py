@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import click
 import numpy as np
 
+from flowsleuth.cli import HELP
 from flowsleuth.cli.moments import shown
 from flowsleuth.cli.options import (
     BY_RECEIPT,
@@ -78,7 +79,7 @@ def _of_profile(tables: list[Table], profile: str) -> Iterator[Table]:
             yield choose(table, np.array([name == profile for name in table.tags["profile"]]))
 
 
-@click.command("load")
+@click.command("load", context_settings=HELP)
 @files_argument
 @config_option
 @click.option(

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from flowsleuth.cli import HELP
 from flowsleuth.cli.options import (
     BY_RECEIPT,
     TimeRange,
@@ -22,7 +23,7 @@ from flowsleuth.write.lines import encode
 from flowsleuth.write.output import LineFile
 
 
-@click.command("points")
+@click.command("points", context_settings=HELP)
 @files_argument
 @config_option
 @filter_options

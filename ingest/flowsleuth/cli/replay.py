@@ -5,6 +5,7 @@ import time
 
 import click
 
+from flowsleuth.cli import HELP
 from flowsleuth.cli.options import (
     BY_RECEIPT,
     TimeRange,
@@ -36,6 +37,7 @@ def _endpoint(context: click.Context, parameter: click.Parameter, value: str) ->
 
 @click.command(
     "replay",
+    context_settings=HELP,
     epilog="Example: flowsleuth replay spike.pcap --to 127.0.0.1:2055 --speed 10 --rebase",
 )
 @files_argument
