@@ -36,10 +36,10 @@ BUSY = zstandard.ZstdCompressionParameters(
     window_log=17,
     hash_log=12,
     min_match=7,
-    target_length=128,
+    target_length=192,
     write_checksum=1,
 )
-"""zstd's parameters towards the limit of what `collect` takes: an eighth of the CPU time, for some
+"""zstd's parameters towards the limit of what `collect` takes: a tenth of the CPU time, for some
 twice the bytes (bench/archive.py). As its negative levels have them, with tables that fit into a
 core's own cache."""
 

@@ -4,9 +4,9 @@ The kernel gave us payload, sender and time; the IP and UDP headers around them 
 so that any tool reads the file. The destination is not known: it has the address zero, and the port
 of NetFlow, by which Wireshark knows what to dissect.
 
-No loop runs over datagrams: headers are filled as columns, and payloads are copied by NumPy, each
-with two copies of the largest power of two that it holds, which overlap. That is a third of the
-time that slicing and joining takes, and the buffer is used again for the next frame.
+Headers are filled as columns, and payloads are copied by NumPy, those of one length at once: most
+of an exporter's datagrams are full. Lengths that are rare are copied one by one, which takes about
+twice the time for each. The buffer is used again for the next frame.
 """
 
 import socket
@@ -27,6 +27,9 @@ FILE_HEADER = pack("<IHHiIII", pcap.TCPDUMP_MAGIC_NANO, 2, 4, 0, 0, MAX_PACKET, 
 
 _ROOM = 8 * 1024 * 1024
 """Bytes of the buffer: a frame and what a batch brings beyond it, if it is no batch of giants."""
+
+_MANY = 8
+"""So many datagrams of one length are worth NumPy's calls (some 10 µs, a slice takes 1 µs)."""
 
 _RECORD, _IPV4, _IPV6, _UDP = 16, 20, 40, 8
 _HEADS = {4: _RECORD + _IPV4 + _UDP, 6: _RECORD + _IPV6 + _UDP}
@@ -166,10 +169,13 @@ def _anywhere(data: _Bytes, size: int) -> npt.NDArray[np.void]:
 
 def _copy(source: _Bytes, start: _Ints, target: _Bytes, place: _Ints, length: _Ints) -> None:
     """Copy n pieces of one buffer to places in another; start, place, length: int64 (n,), bytes."""
-    powers = np.frexp(length)[1] - 1
-    for power in np.unique(powers[length > 0]).tolist():
-        size = 1 << power
-        rows = np.flatnonzero(powers == power)
-        out, into = _anywhere(source, size), _anywhere(target, size)
-        for shift in (0, length[rows] - size):
-            into[place[rows] + shift] = out[start[rows] + shift]
+    sizes, counts = np.unique(length, return_counts=True)
+    for size in sizes[(counts >= _MANY) & (sizes > 0)].tolist():
+        rows = np.flatnonzero(length == size)
+        _anywhere(target, size)[place[rows]] = _anywhere(source, size)[start[rows]]
+    rest = np.flatnonzero(np.isin(length, sizes[counts < _MANY]))
+    out, into = source.data, target.data
+    for begin, end, at in zip(
+        start[rest].tolist(), (start + length)[rest].tolist(), place[rest].tolist(), strict=True
+    ):
+        into[at : at + end - begin] = out[begin:end]
