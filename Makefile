@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; \
 	done)
 
-PACKAGED := $(shell find ingest dashboards provisioning -type f -not -path '*/__pycache__/*' 2>/dev/null)
+PACKAGED := $(shell find ingest dashboards provisioning systemd -type f -not -path '*/__pycache__/*' 2>/dev/null)
 EXACT    := */flowsleuth/decode/*,*/flowsleuth/aggregate/*
 
 # pip says much about itself; what fails is still shown.
@@ -51,12 +51,19 @@ format: $(STAMPS)/lint ## Format the code
 bench: $(STAMPS)/wheel $(STAMPS)/test ## Measure flows per CPU second and what the parts cost
 	@for program in bench/*.py; do echo "== $$program"; $(PY) "$$program" || exit 1; done
 
-docs: $(STAMPS)/wheel ## Write the pages of docs/ that are made from the code's tables
+docs: $(STAMPS)/wheel $(STAMPS)/docs ## Write the pages that are made from the code, build the site in build/site
 	$(PY) docs/make_tables.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 wheel: $(STAMPS)/wheel ## Build the wheel into .venv/wheel and install it
 
 install: $(STAMPS)/wheel $(STAMPS)/test $(STAMPS)/lint ## Set up .venv for development
+
+# Nothing of it is needed at run time.
+$(STAMPS)/docs: $(STAMPS)/venv pyproject.toml
+	$(PIP) install --group docs
+	@touch $@
 
 clean: ## Remove everything that was built or cached here
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

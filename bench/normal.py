@@ -95,9 +95,12 @@ class Verdict:
     crossed: int
 
 
-def uppers(made: World, past: Remembered) -> Floats:
-    """Return bytes/s (s, steps): what `collect` would have written, computed every hour."""
-    upper = np.full(past.bytes_per_s.shape, np.nan)
+def written(made: World, past: Remembered) -> tuple[Floats, Floats]:
+    """Return what is expected and its upper bound, bytes/s (s, steps) each.
+
+    As `collect` would have written it, computed every hour.
+    """
+    expected, upper = np.full((2, *past.bytes_per_s.shape), np.nan)
     rows = {one: i for i, one in enumerate(past.series)}
     for hour in range(DAYS * 24):
         now = past.first + hour * HOUR
@@ -105,14 +108,15 @@ def uppers(made: World, past: Remembered) -> Floats:
             past, now * STEP_NS, hours=1, floors=made.floors, intervals=made.intervals, zone=ZONE
         )
         at = [rows[one] for one in told.series]
-        upper[at, hour * HOUR : (hour + 1) * HOUR] = told.upper
-    return upper
+        steps = slice(hour * HOUR, (hour + 1) * HOUR)
+        expected[at, steps], upper[at, steps] = told.expected, told.upper
+    return expected, upper
 
 
 def judge(made: World) -> Verdict:
     """Return what the model did in a world."""
     past = Remembered(made)
-    above = past.bytes_per_s > uppers(made, past)
+    above = past.bytes_per_s > written(made, past)[1]
     twice = above & np.roll(above, 1, axis=1)
     twice[:, 0] = False
     missed = [a for a in made.anomalies if not _crossed(a, past.series, twice)]

@@ -19,6 +19,7 @@ the week (backups included; a holiday does not change what is normal), of the wh
 direction or of one protocol, and at least twice the floor, below which nothing is judged.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
@@ -117,6 +118,24 @@ class Anomaly:
     factor: float
     of: str
     """'all': factor times what is normal of the whole; else of its protocol."""
+    late: float = 0.0
+    """Which part of its first minute is over when it begins."""
+
+
+class Part(NamedTuple):
+    """What one host does in a series, which has it in its bytes: minutes begin..end-1."""
+
+    row: int
+    what: str
+    """'burst', 'job' or 'anomaly'."""
+    begin: int
+    bytes: Floats
+    """(end - begin,), by minute, before sampling."""
+
+    @property
+    def end(self) -> int:
+        """The minute after the last."""
+        return self.begin + len(self.bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +148,10 @@ class World:
     """Epoch seconds // 300 of the first minute."""
     bytes: Floats
     """(s, minutes), as exported and corrected for sampling."""
+    sent: Floats
+    """(s, minutes), before sampling, and whether somebody watched or not."""
+    parts: tuple[Part, ...]
+    """Those of the anomalies in their order, and then the others."""
     watched: NDArray[np.bool_]
     """(minutes,)"""
     anomalies: tuple[Anomaly, ...]
@@ -138,30 +161,41 @@ class World:
     """Bytes/s by network."""
 
 
-def world(seed: int, *, networks: int = 10, anomalies: int = 30) -> World:
-    """Return the world of `seed`, or its last `networks` networks (the smaller ones)."""
+Draw = Callable[[list[Series], NDArray[np.bool_], int, np.random.Generator], list[Anomaly]]
+"""Draws anomalies: of which series, where somebody watches, how many."""
+
+
+def world(seed: int, *, networks: int = 10, anomalies: int = 30, draw: Draw | None = None) -> World:
+    """Return the world of `seed`, or its last `networks` networks (the smaller ones).
+
+    draw: how anomalies are drawn, if not as this module does.
+    """
     random = np.random.default_rng(seed)
     chosen = NETWORKS[-networks:]
     calendar = _calendar()
-    series, normal, made = [], [], []
+    series, normal, made, parts = [], [], [], []
     for network in chosen:
-        for one, plain, noisy in _network(network, calendar, random):
+        for one, plain, noisy, heavy in _network(network, calendar, random):
+            parts += [Part(len(series), *each) for each in heavy]
             series.append(one)
             normal.append(plain)
             made.append(noisy)
     floors = {network.name: FLOOR for network in chosen}
-    traffic, plain = np.array(made), np.array(normal)
+    sent, plain = np.array(made), np.array(normal)
     watched = _watched()
-    drawn = _anomalies(series, watched, anomalies, random)
-    for anomaly in drawn:
-        _put(anomaly, series, plain, traffic, floors, random)
+    drawn = (draw or _anomalies)(series, watched, anomalies, random)
+    put = [_put(anomaly, series, plain, sent, floors, random) for anomaly in drawn]
     intervals = {network.name: float(network.sampling) for network in chosen}
+    traffic = sent.copy()
     for i, one in enumerate(series):
         if intervals[one.network] > 1:
             traffic[i] = _sampled(traffic[i], one.protocol, intervals[one.network], random)
     traffic[:, ~watched] = 0
     first = int(INSTALLED.timestamp()) // STEP_S
-    return World(tuple(series), first, traffic, watched, tuple(drawn), intervals, floors)
+    whole = (*put, *parts)
+    return World(
+        tuple(series), first, traffic, sent, whole, watched, tuple(drawn), intervals, floors
+    )
 
 
 class _Calendar(NamedTuple):
@@ -213,10 +247,17 @@ def _wobble(random: np.random.Generator) -> Floats:
     return 0.8 * _noise(20, random) + 0.45 * _noise(360, random) + 0.4 * _noise(2880, random)
 
 
+Heavy = tuple[str, int, Floats]
+"""A `Part` without its row."""
+
+
 def _network(
     network: Network, calendar: _Calendar, random: np.random.Generator
-) -> list[tuple[Series, Floats, Floats]]:
-    """Return each series with its bytes by minute: in an ordinary week without noise, and made."""
+) -> list[tuple[Series, Floats, Floats, list[Heavy]]]:
+    """Return each series with its bytes by minute: in an ordinary week without noise, and made.
+
+    And what in these is of single hosts.
+    """
     level = _rhythm(network.kind, calendar, calendar.rest)
     ordinary = _rhythm(network.kind, calendar, calendar.weekday) / level
     sigma = 0.1 * (network.busiest / (100 * MEGABIT)) ** -0.12 * level**-0.15
@@ -236,19 +277,36 @@ def _network(
             noisy = plain * np.exp(spread * mood - spread**2 / 2)
             noisy *= np.exp(0.1 * loud[protocol] * random.standard_normal(MINUTES))
             usual = plain * ordinary
-            noisy += _bursts(protocol, network.busiest, random) * plain
+            extra, heavy = np.zeros(MINUTES), []
+            for begin, end, times in _bursts(protocol, network.busiest, random):
+                extra[begin:end] += times
+                heavy.append(("burst", begin, times * plain[begin:end] * 60))
+            noisy += extra * plain
             if protocol == "tcp":
                 for job in jobs:
                     if job.direction == direction:
                         run = _runs(job, network.busiest * part, calendar, random)
                         usual += run
-                        noisy += run * np.exp(0.08 * _noise(10, random))
-            rows.append((Series(network.name, direction, protocol), usual * 60, noisy * 60))
+                        run = run * np.exp(0.08 * _noise(10, random))
+                        noisy += run
+                        heavy += [("job", b, run[b:e] * 60) for b, e in _spans(run)]
+            one = Series(network.name, direction, protocol)
+            rows.append((one, usual * 60, noisy * 60, heavy))
     return rows
 
 
-def _bursts(protocol: str, busiest: float, random: np.random.Generator) -> Floats:
+def _spans(run: Floats) -> list[tuple[int, int]]:
+    """Return where something runs, as first minute and the one after the last."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], run > 0, [0]])))
+    return [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]
+
+
+def _bursts(
+    protocol: str, busiest: float, random: np.random.Generator
+) -> list[tuple[int, int, float]]:
     """Return what comes and goes within the hour, times the normal: downloads, calls, pings.
+
+    Each with its first minute and the one after its last.
 
     What one host does shows less where there are many.
     """
@@ -259,11 +317,11 @@ def _bursts(protocol: str, busiest: float, random: np.random.Generator) -> Float
         "icmp": (6, 2.0, 14.0),
         "esp": (2, 0.1, 0.5),
     }[protocol]
-    extra = np.zeros(MINUTES)
+    bursts = []
     for _ in range(random.poisson(a_day * DAYS)):
-        begin, length = random.integers(0, MINUTES), random.integers(5, 60)
-        extra[begin : begin + length] += random.uniform(low, high) * many
-    return extra
+        begin, length = int(random.integers(0, MINUTES)), int(random.integers(5, 60))
+        bursts.append((begin, min(begin + length, MINUTES), random.uniform(low, high) * many))
+    return bursts
 
 
 def _jobs(network: Network, random: np.random.Generator) -> list[Job]:
@@ -362,8 +420,10 @@ def _put(
     traffic: Floats,
     floors: dict[str, float],
     random: np.random.Generator,
-) -> None:
+) -> Part:
     row = series.index(Series(anomaly.network, anomaly.direction, anomaly.protocol))
-    span = slice(anomaly.begin, anomaly.end)
     noise = np.exp(0.05 * random.standard_normal(anomaly.end - anomaly.begin))
-    traffic[row, span] += excess(anomaly, series, normal, floors) * noise
+    added = excess(anomaly, series, normal, floors) * noise
+    added[0] *= 1 - anomaly.late
+    traffic[row, anomaly.begin : anomaly.end] += added
+    return Part(row, "anomaly", anomaly.begin, added)

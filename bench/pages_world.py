@@ -73,7 +73,7 @@ class Part:
         if self.places:
             # Each place is held by its share of them, one after the other.
             share = len(self.passing) // self.places
-            turn = (times - span[0]) * share // (span[1] - span[0])
+            turn = (times - span[0]) * share // (span[1] - span[0]) % share
             which = turn[:, None] + np.arange(self.places) * share
             names = np.hstack([names, self.passing[which]])
         picked = self.values[random.integers(0, len(self.values), names.shape)]
@@ -175,13 +175,23 @@ def _values(random: np.random.Generator, measurement: str) -> Texts:
     return np.array(rows, dtype=object)
 
 
-def load(port: int, database: str, series: int, span: tuple[int, int]) -> int:
-    """Write all of it, day by day, as it would have come; return the number of points."""
+def load(
+    port: int,
+    database: str,
+    series: int,
+    span: tuple[int, int],
+    more: tuple[int, int] | None = None,
+) -> int:
+    """Write all of it, day by day, as it would have come; return the number of points.
+
+    more: what is to be written of a history over `span`, or behind its end; else all of it.
+    """
     random = np.random.default_rng(2)
     made, count = parts(series), 0
     with ThreadPoolExecutor(3) as pool:
-        for begin in range(*span, DAY):
-            end = min(begin + DAY, span[1])
+        first, last = more or span
+        for begin in range(first, last, DAY):
+            end = min(begin + DAY, last)
             jobs = []
             for part in made:
                 lines = part.lines(random, begin, end, span)

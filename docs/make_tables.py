@@ -8,7 +8,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
+from click import Context
+
+from flowsleuth.cli import COMMANDS, HELP, group
 from flowsleuth.config import Config, Section
+from flowsleuth.doctor.kinds import (
+    ALERTS,
+    GAPS,
+    KINDS,
+    LATE,
+    NO_NAMES,
+    NO_PANELS,
+    NOTHING_SHOWN,
+    SYMPTOMS,
+    WRONG_SUMS,
+    WRONG_TIMES,
+)
 from flowsleuth.enrich.service_table import TOPICS
 from flowsleuth.enrich.services import SHIPPED, read_topic
 from flowsleuth.pipeline.reload import needs_restart
@@ -167,10 +182,101 @@ def _place(section: type[Section]) -> str:
     return owners[section]
 
 
+HINTS = {
+    NOTHING_SHOWN: (
+        "The time range on top of the dashboard: the newest two minutes are not drawn yet.",
+        "In a container, see that the port is published as UDP (`2055:2055/udp`).",
+        "An exporter may remember that the collector was unreachable: wait a minute.",
+        "The export may leave by another interface than you think: `tcpdump` says.",
+    ),
+    NO_PANELS: (
+        "The message of a panel is in the corner of it; *Inspect, Query* has what InfluxDB said.",
+        "After an upgrade of Grafana: nothing, dashboards are made for 11.0 and newer.",
+        "Another window needs [other constants](dashboards.md#what-do-i-have-to-change).",
+    ),
+    NO_NAMES: (
+        "Does the exporter tell addresses after NAT only? Let it watch the inside interface.",
+    ),
+    WRONG_SUMS: (
+        "Half, or twice: see `count` and where the exporter measures ([devices.md](devices.md)).",
+        "A thousandth: sampling. The dashboard *Exporters and interfaces* shows the rate applied.",
+        "All exporters have one address: Docker's or a repeater's; use the host's network.",
+        "Never take `mean()` of a counter in a panel of your own: `sum()` is right.",
+    ),
+    WRONG_TIMES: (
+        "Grafana shows the browser's time zone; the points are in UTC.",
+        "A device whose clock shows local time but says UTC is off by whole hours.",
+    ),
+    LATE: (
+        "A spike shows up to two minutes after it began: window and grace, 60 s each.",
+        "A jump when a download ends: a long active timeout, or [pflow](pfsense.md#why-not-pflow).",
+    ),
+    GAPS: (
+        "A gap in all networks: the ingester stood still; its log and `/healthz` say why.",
+        "A gap in one: its exporter did. The Wall's last row says which.",
+    ),
+    ALERTS: (
+        "Nobody is told? `provision` says where alerts go: to a receiver, or by your policies.",
+        "A nightly backup alerts: say it under `expected` in the configuration.",
+        "In the first week the normal of each hour is being learned; limits work at once.",
+        "Links in messages are dead: set `root_url` in Grafana.",
+    ),
+}
+"""What to look at beside what doctor finds, by symptom."""
+
+
+def troubleshooting_page() -> str:
+    """Return docs/troubleshooting.md: what doctor can find, by what somebody sees."""
+    parts = [
+        f"""\
+# What do I do when it does not work?
+
+{MADE.format(source="ingest/flowsleuth/doctor/kinds.py")}
+
+Ask the doctor first. It changes nothing, listens for 20 seconds, and gives the command for each
+thing that it finds. As root it also hears what this machine's firewall drops.
+
+```sh
+flowsleuth doctor -c /etc/flowsleuth/flowsleuth.yaml
+```
+
+Below is what it can find, and what to look at besides, by what you see. What is marked *wrong*
+makes its exit status 1; a *note* may be as you want it.
+"""
+    ]
+    for symptom in SYMPTOMS:
+        rows = [
+            f"| `{k.name}` | {k.level.value} | {k.meaning} |" for k in KINDS if k.symptom == symptom
+        ]
+        parts += [f"## {symptom}", "", "| doctor says | | it means |", "|---|---|---|", *rows, ""]
+        parts += [*(f"- {hint}" for hint in HINTS[symptom]), ""]
+    return "\n".join(parts)
+
+
+def cli_page() -> str:
+    """Return docs/cli.md: the help of each command, as it is printed."""
+    head = f"""\
+# Which commands are there?
+
+{MADE.format(source="the help of each command")}
+
+The exit status is 0 for success, 1 for a failure that the message explains, and 2 for wrong usage.
+"""
+    parts = [head]
+    for name in COMMANDS:
+        command = group.get_command(Context(group), name)
+        assert command is not None
+        context = Context(command, info_name=f"flowsleuth {name}", **HELP, terminal_width=96)
+        parts += [f"## {name}", "", "```text", command.get_help(context), "```", ""]
+    return "\n".join(parts)
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page,
     "schema.md": schema_page,
     "services.md": services_page,
     "settings.md": settings_page,
+    "troubleshooting.md": troubleshooting_page,
 }
 """File in docs/ -> what makes it."""
 

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import flowsleuth.config as config_module
 from flowsleuth.config import Config, effective, find, load, loading, parse, units
-from flowsleuth.config import sections as sections_module
 from flowsleuth.config.networks_file import read_networks
 from flowsleuth.errors import ConfigError
 from flowsleuth.schema import RESERVED_NAMES
@@ -111,8 +111,8 @@ def test_every_setting_has_a_description():
         section = sections.pop()
         for name, field in section.model_fields.items():
             assert field.description, f"{section.__name__}.{name}"
-            for kind in re.findall(r"flowsleuth\.config\.sections\.(\w+)", repr(field.annotation)):
-                found = getattr(sections_module, kind)
+            for kind in re.findall(r"flowsleuth\.config\.\w+\.(\w+)", repr(field.annotation)):
+                found = getattr(config_module, kind)
                 if found not in seen:
                     seen.add(found)
                     sections.append(found)

@@ -118,8 +118,14 @@ MEASUREMENTS: tuple[Measurement, ...] = (
         "profiles",
         Kept.LONG,
         ("profile", "direction", "protocol"),
-        (BYTES, PACKETS, FLOWS),
-        "Each record once per profile that it matches; the profile `all` always exists.",
+        (
+            BYTES,
+            PACKETS,
+            FLOWS,
+            _gauge("bytes_limit", "bytes/s", "the configured limit, where there is one"),
+        ),
+        "Each record once per profile that it matches; the profile `all` always exists. The limit "
+        "is of the profile's whole in a direction.",
     ),
     Measurement(
         "exporters",

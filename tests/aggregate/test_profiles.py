@@ -106,6 +106,17 @@ def test_totals_equal_plain_loops(drawn, count, data):
     )
 
 
+def test_points_of_a_profile_with_a_limit_carry_it():
+    filters = {"some": Above(0, 0), "others": Above(0, 0)}
+    told = Settings(profiles=tuple(filters), profile_limits={"others": 125.0})
+    driven = Driven(told, profiles=list(filters.values()))
+    driven.add([record()])
+    points = [p for p in driven.flush() if p["measurement"] == "profiles"]
+    limits = {p["tags"]["profile"]: p["bytes_limit"] for p in points}
+    unknown = pytest.approx(np.nan, nan_ok=True)
+    assert limits == {"all": unknown, "some": unknown, "others": 125.0}
+
+
 def records_with(bits):
     """Records which differ in their bits alone, uint8 (n, k)."""
     driven = Driven()

@@ -68,6 +68,7 @@ def collecting(
     influx = config.influx
     settings = {
         "listen": [f"127.0.0.1:{port}"],
+        "health": None,
         "influx": {
             "url": influx.url,
             "token": influx.token.get_secret_value(),

@@ -74,7 +74,7 @@ class ThroughGrafana:
         results = said.get("results", {})
         wrong = [f"{ref}: {r['error']}" for ref, r in results.items() if r.get("error")]
         if wrong or not results:
-            raise ServiceError("; ".join(wrong) or str(said.get("message", said)))
+            raise ServiceError("; ".join(wrong) or str(said))
         return {ref: list(_of_frames(r.get("frames", []))) for ref, r in results.items()}
 
     def _query(self, target: Json, page: Page, window: Window) -> Json:

@@ -21,6 +21,12 @@
     return style.visibility !== 'hidden' && style.display !== 'none' && element.clientWidth > 0;
   };
   const hides = (element) => ['hidden', 'clip'].includes(getComputedStyle(element).overflowX);
+  const words = function* (panel) {
+    const walker = document.createTreeWalker(panel, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      if (walker.currentNode.textContent.trim() && shown(walker.currentNode.parentElement)) { yield walker.currentNode; }
+    }
+  };
   const text = (element) => element.innerText.trim().replace(/\s+/g, ' ').slice(0, 60);
   for (const panel of panels) {
     if (panel.querySelector('[data-testid="data-testid Panel status error"]')) {
@@ -31,6 +37,22 @@
       const words = [...element.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.textContent.trim());
       if (words && shown(element) && hides(element) && element.scrollWidth > element.clientWidth + 1) {
         wrong.push(`${name(panel)}: "${text(element)}" is cut: ${element.scrollWidth} in ${element.clientWidth} pixels`);
+      }
+    }
+    // Words that a box hides above or below: they took more lines than there is room for.
+    for (const text of words(panel)) {
+      const range = document.createRange();
+      range.selectNodeContents(text);
+      const at = range.getBoundingClientRect();
+      for (let box = text.parentElement; box && at.height && panel.contains(box); box = box.parentElement) {
+        const over = getComputedStyle(box).overflowY;
+        if (over === 'auto' || over === 'scroll') { break; }
+        const edge = box.getBoundingClientRect();
+        const outside = Math.max(edge.top - at.top, at.bottom - edge.bottom) > at.height / 3;
+        if (over !== 'visible' && edge.height && outside) {
+          wrong.push(`${name(panel)}: "${text.textContent.trim().slice(0, 60)}" is cut in height`);
+          break;
+        }
       }
     }
     // What a panel's own box cuts off: its content is higher or wider than the panel.

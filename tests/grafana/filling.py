@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 Json = dict[str, Any]
 
@@ -75,8 +76,7 @@ class Page:
 
         def replaced(match: re.Match[str]) -> str:
             name, form = match[1], match[2]
-            value = values[name]
-            plain = name in self.chosen and form != "regex"
-            return self.chosen[name] if plain else value
+            value = self.chosen.get(name, values[name]) if form != "regex" else values[name]
+            return quote(value, safe="") if form == "percentencode" else value
 
         return _VARIABLE.sub(replaced, query)

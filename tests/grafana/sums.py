@@ -7,7 +7,7 @@ and what is made of them; `expected` works that out for each group of tags.
 # ruff: noqa: E501  the table has a line for each panel
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -29,6 +29,7 @@ Span = Literal[
     "range",
     "before",
     "rate",
+    "inside",
     "lately",
     "six hours",
     "six hours and now",
@@ -120,7 +121,7 @@ class Sum:
     ) -> dict[Group, float]:
         """Return the numbers in the answer, in the same form."""
         found: dict[Group, float] = {}
-        begin, end = _whole_windows(window, now_ns)
+        begin, end = _edges("inside" if self.read == "quotient" else "rate", window, now_ns)
         for row in rows:
             value = row.get(self.column or ("value" if "value" in row else self.field))
             if self.read == "first time":
@@ -129,10 +130,10 @@ class Sum:
                 continue
             key = frozenset((n, str(row[n])) for n in self.by if row.get(n) not in (None, ""))
             if self.read == "quotient":
-                if begin <= (at := _window_of(row)) < end:
+                if begin <= (at := int(str(row["time"]))) < end:
                     found[key | {("minute", str(at // MINUTE))}] = float(value)
             elif self.span == "rate":
-                if begin <= _window_of(row) < end:
+                if begin <= int(str(row["time"])) < end:
                     found[key] = found.get(key, 0.0) + float(value) * WINDOW / SECOND
             elif self.read in {"max", "last"}:
                 found[key] = max(float(value), found.get(key, -np.inf))
@@ -141,21 +142,17 @@ class Sum:
         return found
 
 
-def _window_of(row: Mapping[str, object]) -> int:
-    """Return the window of a rate's row: an interval as long as a window holds the start of one."""
-    return -(-int(str(row["time"])) // WINDOW) * WINDOW
-
-
-def _edges(span: Span, window: Window, now_ns: int, page: Page) -> tuple[int, int]:
+def _edges(span: Span, window: Window, now_ns: int, page: Page | None = None) -> tuple[int, int]:
     """Return the first time, and the one after the last."""
     ms = 1_000_000
     begin, end = window.begin_ns // ms * ms, window.end_ns // ms * ms
-    if span == "before":
+    if span == "before" and page:
         earlier = COMPARED[page.values()["compare"]]
         return begin - earlier, min(end + 1, now_ns - SETTLED) - earlier
     return {
         "range": (begin, end + 1),
-        "rate": _whole_windows(window, now_ns),
+        "rate": _windows(window, now_ns),
+        "inside": _windows(replace(window, end_ns=window.end_ns - WINDOW), now_ns),
         "lately": (now_ns - 300 * SECOND - SETTLED, now_ns - SETTLED),
         "six hours": (now_ns - 6 * 3600 * SECOND, now_ns - SETTLED),
         "six hours and now": (now_ns - 6 * 3600 * SECOND, now_ns),
@@ -165,10 +162,10 @@ def _edges(span: Span, window: Window, now_ns: int, page: Page) -> tuple[int, in
     }[span]
 
 
-def _whole_windows(window: Window, now_ns: int) -> tuple[int, int]:
-    """Return what of a rate is compared: windows that lie within the range as a whole."""
-    begin = -(-window.begin_ns // WINDOW) * WINDOW
-    return begin, min(window.end_ns, now_ns - SETTLED) // WINDOW * WINDOW - WINDOW
+def _windows(window: Window, now_ns: int) -> tuple[int, int]:
+    """Return what of a rate is compared: windows that begin in the range and are written."""
+    last = min(window.end_ns - 1, now_ns - SETTLED)
+    return -(-window.begin_ns // WINDOW) * WINDOW, last // WINDOW * WINDOW + WINDOW
 
 
 def _rate(measurement: str = "traffic", field: str = "bytes", **more: object) -> Sum:
@@ -206,7 +203,7 @@ SUMS: dict[str, dict[str, Sum]] = {
         "Top service ports": Sum("talkers", by=(*ALL4, "port"), chosen=("network",), tags={"port": "!other"}, top=10),
         "Packets": _rate("traffic", "packets", by=("direction",), chosen=("network",)),
         "Flow records": _rate("traffic", "flows", by=("direction",), chosen=("network",)),
-        "Average packet size": Sum("traffic", by=("direction",), chosen=("network",), span="rate", read="quotient"),
+        "Average packet size": Sum("traffic", by=("direction",), chosen=("network",), span="inside", read="quotient"),
         "The largest service ports over time": _rate("talkers", by=("port",), chosen=("network",), tags={"direction": "in"}, ref="B"),
         "Profiles": _rate("profiles", by=("profile", "direction")),
         "Profiles of the window": Sum("profiles", "packets", ("profile", "direction")),

@@ -10,7 +10,7 @@ import pytest
 
 from flowsleuth.grafana.boards import SCHEMA_VERSION
 from flowsleuth.grafana.influxql import LABELS
-from flowsleuth.grafana.links import UIDS
+from flowsleuth.grafana.links import KEPT, UIDS
 from flowsleuth.grafana.write import files
 from flowsleuth.schema import BY_NAME
 
@@ -139,6 +139,72 @@ def test_a_panel_says_what_it_shows(board: Json, panel: Json) -> None:
 def test_a_panel_is_no_newer_than_grafana_11_0(board: Json, panel: Json) -> None:
     used = {t["id"] for t in panel.get("transformations", [])}
     assert used <= TRANSFORMATIONS
+
+
+MARKED = ("flowsleuth-network", "flowsleuth-hunt")
+"""Pages whose first panel an alert marks and leads to: its rule names the panel by its id."""
+
+
+@pytest.mark.parametrize("board", boards(), ids=lambda board: board["uid"])
+def test_alerts_and_restarts_are_marked(board: Json) -> None:
+    marks = {note["name"]: note for note in board["annotations"]["list"]}
+    assert marks["Annotations & Alerts"]["enable"]
+    assert 'FROM "events"' in marks["Ingester"]["target"]["query"]
+    late = [note for name, note in marks.items() if name.startswith("Not complete")]
+    has_network = any(v["name"] == "network" for v in board["templating"]["list"])
+    assert bool(late) == has_network
+    first = min(board["panels"], key=lambda panel: panel["id"])
+    assert board["uid"] not in MARKED or (first["id"], first["type"]) == (1, "timeseries")
+
+
+@pytest.mark.parametrize(("board", "panel"), each_panel())
+def test_a_click_on_a_spike_narrows_the_window_and_keeps_the_filters(
+    board: Json, panel: Json
+) -> None:
+    if panel["type"] not in {"timeseries", "barchart"}:
+        return
+    links = [link["url"] for link in panel["fieldConfig"]["defaults"]["links"]]
+    narrow = next(link for link in links if "time=${__value.time}&time.window=" in link)
+    chosen = {v["name"] for v in board["templating"]["list"]} & {*KEPT}
+    assert {name for name in chosen if f"${{{name}:queryparam}}" not in narrow} == set()
+
+
+PAGES = {
+    "Network": "network",
+    "Direction": "network",
+    "Protocol": "hunt",
+    "Address": "host",
+    "Peer": "host",
+    "Port": "hunt",
+}
+"""The page that a cell leads to, by the column's heading."""
+
+
+@pytest.mark.parametrize(("board", "panel"), each_panel())
+def test_a_cell_leads_to_its_page_with_window_and_variables(board: Json, panel: Json) -> None:
+    if panel["type"] != "table" or panel["title"].endswith("interfaces"):
+        return
+    names = next(t for t in panel["transformations"] if t["id"] == "organize")["options"]
+    shown = {*names["renameByName"].values()} & {*PAGES}
+    properties = {
+        override["matcher"]["options"]: {p["id"]: p["value"] for p in override["properties"]}
+        for override in panel["fieldConfig"]["overrides"]
+    }
+    for heading in shown:
+        (link,) = properties[heading]["links"]
+        assert link["url"].startswith(f"/d/{UIDS[PAGES[heading]]}?")
+        assert "${__url_time_range}" in link["url"]
+        assert "var-" in link["url"]
+
+
+@pytest.mark.parametrize("board", boards(), ids=lambda board: board["uid"])
+def test_ad_hoc_filters_reach_all_points(board: Json) -> None:
+    if not any(v["type"] == "adhoc" for v in board["templating"]["list"]):
+        return
+    # Grafana puts them behind the first WHERE, and nowhere else.
+    for query in [q for panel in panels(board) for q in queries(panel)]:
+        (measurement,) = re.finditer(FROM, query)
+        assert query.index("WHERE") > measurement.start()
 
 
 @pytest.mark.parametrize(("board", "panel"), each_panel())

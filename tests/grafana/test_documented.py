@@ -29,5 +29,6 @@ def test_each_page_has_its_picture(name: str) -> None:
 
 
 def test_each_test_is_told() -> None:
-    told = set(re.findall(r"^\| `(test_\w+\.py)` \|", TEXT, re.MULTILINE))
+    rows = re.findall(r"^\| (`test_.*?`) \|", TEXT, re.MULTILINE)
+    told = set(re.findall(r"test_\w+\.py", " ".join(rows)))
     assert told == {p.name for p in Path(__file__).parent.glob("test_*.py")} - {Path(__file__).name}

@@ -67,7 +67,9 @@ def test_a_grafana_that_reads_the_files_answers(asks_who_it_is: Config, tmp_path
 
 
 def test_each_secret_is_a_variable_of_the_form_that_is_expanded_once() -> None:
-    for path in (ROOT / "provisioning").rglob("*.yaml"):
+    # Grafana fills in nothing in the annotations and templates of alerting/ itself.
+    kinds = ("datasources", "dashboards", "alerting/contact-points")
+    for path in (p for kind in kinds for p in (ROOT / "provisioning" / kind).glob("*.yaml")):
         text = "\n".join(
             line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")
         )

@@ -70,17 +70,19 @@ def asked(influxdb: InfluxService, grafana: GrafanaService) -> Iterator[Asked]:
         uppers: Mapping[Tags, float | None],
         limits: Mapping[Tags, float] | None = None,
         old_s: int = 0,
+        *,
+        heard: bool = True,
     ) -> dict[str, Rows]:
         database = f"test_{secrets.token_hex(6)}"
         config = Config.model_validate({"influx": influxdb.settings(database=database)})
         made.append(config)
-        total = {("all", "out", "udp"): sum(traffic.values())}
+        total = {("all", "out", "udp"): sum(traffic.values())} if traffic else {}
         tables = [
             *_points("traffic", traffic, ("network", "direction", "protocol"), old_s),
             *_points("talkers", talkers, BY_NAME["talkers"].tags, old_s),
             *_points("profiles", total, ("profile", "direction", "protocol"), old_s),
             *_baseline(uppers, limits or {}),
-            _heard(old_s),
+            *([_heard(old_s)] if heard else []),
         ]
         now = time.time_ns()
         _written(config, now, tables)
@@ -109,6 +111,11 @@ def named(answers: dict[str, Rows]) -> set[Tags]:
     """Return the culprits."""
     rows = [row for ref in ("P1", "P2") for row in answers.get(ref, []) if "network" in row]
     return {(row["network"], row["address"], row["port"]) for row in rows}
+
+
+def said(answers: dict[str, Rows]) -> set[str]:
+    """Return what is said of the whole."""
+    return {ref for ref in ("Calm", "Stale") if answers.get(ref)}
 
 
 def judged(answers: dict[str, Rows]) -> set[str]:
@@ -163,19 +170,36 @@ def test_nothing_above_normal_has_no_line(asked: Asked) -> None:
         {(*GREEN, "10.1.0.9", "53"): 4 * M},
         {GREEN: 5 * M, WHOLE: 20 * M},
     )
-    assert (named(answers), judged(answers), answers.get("Stale", [])) == (set(), set(), [])
+    assert (named(answers), judged(answers), said(answers)) == (set(), set(), {"Calm"})
 
 
-def test_stale_data_says_so_and_names_nobody(asked: Asked) -> None:
+@pytest.mark.parametrize("old_s", [900, 8 * 3600], ids=["for minutes", "for longer than all looks"])
+def test_stale_data_says_so_and_names_nobody(asked: Asked, old_s: int) -> None:
     answers = asked(
         "Above normal",
         {GREEN: 100 * M},
         {(*GREEN, "10.1.42.17", "14857"): 95 * M},
         {GREEN: 5 * M, WHOLE: 20 * M},
-        old_s=900,
+        old_s=old_s,
     )
-    assert named(answers) == set()
-    assert [row["value"] for row in answers["Stale"]] == [1]
+    assert (named(answers), judged(answers), said(answers)) == (set(), set(), {"Stale"})
+
+
+@pytest.mark.parametrize("title", ["Above normal", "Exporters: who"])
+def test_where_nothing_was_ever_written_nobody_says_that_all_is_well(
+    asked: Asked, title: str
+) -> None:
+    answers = asked(title, {}, {}, {}, heard=False)
+    assert said(answers) == set()
+    assert "STALE" in panel(title)["fieldConfig"]["defaults"]["noValue"]
+
+
+@pytest.mark.parametrize(("old_s", "words"), [(0, {"Calm"}), (900, set())])
+def test_sound_exporters_are_said_to_be_so_unless_the_data_is_stale(
+    asked: Asked, old_s: int, words: set[str]
+) -> None:
+    answers = asked("Exporters: who", {GREEN: 1 * M}, {}, {}, old_s=old_s)
+    assert said(answers) == words
 
 
 def test_every_state_of_an_exporter_has_words_and_a_remedy() -> None:

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from decode import wire
 
+from flowsleuth.health.ingester import FIELDS
+from flowsleuth.health.slate import Slate
 from flowsleuth.pipeline.collector import GAUGES, LOGGED, Collector
-from flowsleuth.pipeline.health import FIELDS
 from flowsleuth.pipeline.pipeline import Pipeline
 from flowsleuth.pipeline.state import State
 from flowsleuth.points import Table
 from flowsleuth.receive.datagrams import Datagrams, Sources
 from flowsleuth.receive.sockets import Buffer
 from flowsleuth.receive.udp import Statistics
-from flowsleuth.write.influx import Written
+from flowsleuth.write.influx import Standing, Written
 
 from .made import SECOND, config, read
 
@@ -29,7 +30,7 @@ class Site:
     A step is (seconds after NOW, payloads...); when the script ends, the collector is stopped.
     """
 
-    def __init__(self, script, tmp_path=None, worker=0, **settings):
+    def __init__(self, script, tmp_path=None, worker=0, slate=None, **settings):
         self.script = list(script)
         self.now = NOW + 30 * SECOND
         self.sources = Sources()
@@ -44,7 +45,14 @@ class Site:
         )
         state = State(str(tmp_path) if tmp_path else None, "main")
         self.collector = Collector(
-            self.pipeline.config, self, self.pipeline, self, state, lambda: self.now, worker
+            self.pipeline.config,
+            self,
+            self.pipeline,
+            self,
+            state,
+            lambda: self.now,
+            worker,
+            slate=slate,
         )
 
     # what the collector wants of a receiver
@@ -80,6 +88,9 @@ class Site:
 
     def totals(self):
         return Written(points=len(self.written), queue=3, spool=4, write_seconds=0.5)
+
+    def standing(self):
+        return Standing.SPOOLED
 
     def close(self):
         self.closed = True
@@ -323,3 +334,22 @@ def test_one_line_a_minute_says_what_moved(caplog):
 def test_what_is_logged_is_a_field(name):
     assert name in FIELDS
     assert set(GAUGES) <= set(LOGGED)
+
+
+def test_a_bug_in_every_batch_is_decoding_that_does_not_move(monkeypatch):
+    slate = Slate()
+    site = Site([(40, flow(40)), (41, flow(41))], slate=slate)
+    seen = []
+    monkeypatch.setattr(slate, "decoding", lambda: seen.append(site.now))
+    monkeypatch.setattr(site.pipeline, "feed", lambda batch: 1 // 0)
+    site.run()
+    assert seen == [NOW + 41 * SECOND] * len(seen)  # only when nothing waited any more
+
+
+def test_the_slate_shows_the_totals_while_it_runs_and_nothing_afterwards(monkeypatch):
+    slate, shown = Slate(), []
+    monkeypatch.setattr(slate, "show", lambda *what: shown.append(what))
+    Site([(40, flow(40)), (41,)], slate=slate).run()
+    totals, sockets, writing = shown[0]
+    assert (totals.keys(), sockets, writing) == (FIELDS.keys(), 2, Standing.SPOOLED)
+    assert slate.sockets == 0

@@ -8,6 +8,7 @@ import pytest
 from services import eventually
 
 from flowsleuth.errors import ConfigError, ServiceError
+from flowsleuth.health.slate import Slate
 from flowsleuth.pipeline import workers
 from flowsleuth.pipeline.workers import Workers, hold_reload, until_told
 
@@ -27,7 +28,7 @@ def short_pauses(monkeypatch):
 
 
 def test_a_worker_that_dies_is_started_again_after_bounded_pauses(short_pauses, caplog):
-    group = Workers(dies, [[]], None)
+    group = Workers(dies, [[]], [Slate()], None)
     messages = [f"worker 0 ended with exit status 3; again in {s} s" for s in (0.01, 0.02, 0.02)]
 
     def stop():
@@ -44,7 +45,7 @@ def test_a_worker_that_dies_is_started_again_after_bounded_pauses(short_pauses, 
 
 def test_a_long_life_is_followed_by_the_first_pause(short_pauses, monkeypatch, caplog):
     monkeypatch.setattr(workers, "STEADY_S", 0.0)
-    group = Workers(dies, [[]], None)
+    group = Workers(dies, [[]], [Slate()], None)
 
     def stop():
         eventually(lambda: caplog.text.count("again in") >= 2)
@@ -61,7 +62,7 @@ def test_a_long_life_is_followed_by_the_first_pause(short_pauses, monkeypatch, c
 
 def test_what_the_user_must_mend_ends_the_start():
     with pytest.raises(ServiceError, match="worker 0 cannot start; its last line says why"):
-        Workers(cannot, [[]], None).run()
+        Workers(cannot, [[]], [Slate()], None).run()
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_workers_are_not_told_of_a_wrong_configuration(caplog):
         group.stop()
         raise ConfigError("f.yaml: wrong")
 
-    group = Workers(dies, [], renew)
+    group = Workers(dies, [], [], renew)
     group.reload()
     group.run()
     assert caplog.messages == ["reload: f.yaml: wrong; all stays as it was"]

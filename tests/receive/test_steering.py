@@ -150,7 +150,7 @@ def test_a_kernel_that_does_not_steer_leaves_no_socket_open(bind, monkeypatch):
         raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
 
     before = len(list(Path("/proc/self/fd").iterdir()))
-    monkeypatch.setattr(steering, "_attach", refuse)
+    monkeypatch.setattr(steering, "attach", refuse)
     with pytest.raises(ServiceError, match="--workers 2: Protocol not available; use --workers 1"):
         bind([("127.0.0.1", 0)], 2)
     assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -42,13 +43,15 @@ class Told:
 class FakeServer:
     """Answers with `answer(asked)`, and remembers what was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
         self.answer: Callable[[Asked], Told] = lambda _: Told()
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body in one packet: else each answer waits for the client's delayed ACK.
+            wbufsize = -1
 
             def do_GET(self) -> None:
                 url = urlsplit(self.path)
@@ -71,19 +74,25 @@ class FakeServer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_POST = do_GET  # noqa: N815  the name that http.server calls
+            do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815  the names that http.server calls
 
             def log_message(self, *_: object) -> None:
                 pass
 
         class Server(ThreadingHTTPServer):
             def handle_error(self, *_: object) -> None:
-                """Say nothing of a client that was killed."""
-                if not isinstance(sys.exception(), ConnectionError):
+                """Say nothing of a client that was killed, or that trusts us not."""
+                if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
                     super().handle_error(*_)
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if tls is not None:
+            # The handshake belongs to the thread of each connection, not to the one that accepts.
+            listening = self._server.socket
+            self._server.socket = tls.wrap_socket(
+                listening, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
 

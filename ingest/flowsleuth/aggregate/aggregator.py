@@ -61,7 +61,8 @@ class Settings:
     window_ns; accepted_age_ns: how old a flow may be; limits: of heavy hitters; capacity: most rows
     held in open windows (up to 400 bytes each while they are written); waiting: most records that
     wait for their port; budget, retention_ns: of series; interfaces: most of one exporter;
-    profiles: their names, in the order of the bits of `Records.profiles`.
+    profiles: their names, in the order of the bits of `Records.profiles`; profile_limits: bytes/s
+    of those that have one.
     """
 
     window_ns: int = 60_000_000_000
@@ -73,6 +74,7 @@ class Settings:
     retention_ns: int = 30 * 24 * HOUR
     interfaces: int = 4096
     profiles: tuple[str, ...] = ()
+    profile_limits: Mapping[str, float] = field(default_factory=dict)
 
 
 class Aggregator:
@@ -118,7 +120,9 @@ class Aggregator:
             settings.limits.by_peers,
         )
         self._heavy = HeavyHours(settings.window_ns, self.budget, scopes)
-        self._tables = Tables(networks, streams, self._interfaces, settings.window_ns)
+        self._tables = Tables(
+            networks, streams, self._interfaces, settings.window_ns, settings.profile_limits
+        )
 
     @property
     def held(self) -> int:

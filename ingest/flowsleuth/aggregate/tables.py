@@ -1,6 +1,6 @@
 """From chosen columns to the tables of points that write receives (names: flowsleuth.schema)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,7 +54,9 @@ class Tables:
         streams: StreamNames,
         interfaces: Interfaces,
         window_ns: int,
+        limits: Mapping[str, float],
     ) -> None:
+        self._limits = limits
         self._networks = networks
         self._streams = streams
         self._interfaces = interfaces
@@ -184,14 +186,18 @@ class Tables:
     def profiles(self, names: Sequence[str], sums: Coded, offset_of: OffsetOf) -> Table:
         """Make points of profiles; names: by their number, which is the code's highest part."""
         windows, codes, values = sums
+        named = [names[code // PLACES] for code in codes.tolist()]
+        fields: dict[str, FieldColumn] = {**_summed(values)}
+        if not self._limits.keys().isdisjoint(named):
+            fields["bytes_limit"] = np.array([self._limits.get(name, np.nan) for name in named])
         return Table(
             "profiles",
             {
-                "profile": [names[code // PLACES] for code in codes.tolist()],
+                "profile": named,
                 "direction": [DIRECTIONS[code % PLACES // PROTOCOLS] for code in codes.tolist()],
                 "protocol": [PROTOCOL_NAMES[code % PROTOCOLS] for code in codes.tolist()],
             },
-            _summed(values),
+            fields,
             self._times(windows, offset_of),
         )
 

@@ -14,6 +14,8 @@ from flowsleuth.baseline.publisher import Publisher
 from flowsleuth.cli import HELP
 from flowsleuth.cli.options import config_option, read_config, read_hosts
 from flowsleuth.config import Config
+from flowsleuth.health.server import serving
+from flowsleuth.health.slate import Slate
 from flowsleuth.pipeline.collector import Collector
 from flowsleuth.pipeline.pipeline import Pipeline
 from flowsleuth.pipeline.reload import plan
@@ -106,13 +108,15 @@ def command(
         log.warning("%s", warning)
     deal_out(config, workers)
     task = _Task(config, names, config_path, options, ready=_prepared(config), verbose=verbose)
-    if workers == 1:
-        _collect(task, Place(0, 1, ()))
-        return
-    sockets = bind_steered(_endpoints(config), workers)
-    group = Workers(partial(_work, task), sockets, _Renewed(task))
-    until_told(group.stop, group.reload)
-    group.run()
+    slates = [Slate() for _ in range(workers)]
+    with serving(config, slates):
+        if workers == 1:
+            _collect(task, Place(0, 1, (), slates[0]))
+            return
+        sockets = bind_steered(_endpoints(config), workers)
+        group = Workers(partial(_work, task), sockets, slates, _Renewed(task))
+        until_told(group.stop, group.reload)
+        group.run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,7 @@ def _collect(task: _Task, place: Place) -> None:
         read=partial(_read, task.path, task.options, place.workers),
         baseline=Publisher(config) if place.worker == 0 else None,
         archive=archive,
+        slate=place.slate,
     )
     if archive is not None:
         collector.on_reload.append(lambda new: archive.limit(new.archive_keep_ns, new.archive_max))

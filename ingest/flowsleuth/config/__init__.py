@@ -4,6 +4,7 @@
 expands `${ENV}` and turns whatever is wrong into one line. Others import from here.
 """
 
+from flowsleuth.config.grafana import Grafana
 from flowsleuth.config.loading import effective, find, load, parse
 from flowsleuth.config.sections import (
     ExpectedJob,
@@ -24,6 +25,7 @@ __all__ = [
     "Config",
     "ExpectedJob",
     "ExporterSettings",
+    "Grafana",
     "Influx",
     "InterfaceSettings",
     "Listener",

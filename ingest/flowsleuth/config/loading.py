@@ -34,10 +34,15 @@ FILE_SETTINGS: tuple[Place, ...] = (
     ("state_dir",),
     ("archive",),
     ("influx", "ca_file"),
+    ("grafana", "ca_file"),
+    ("grafana", "client_cert"),
+    ("grafana", "client_key"),
 )
 """Settings that name files: relative to the configuration's own folder."""
 
-SECRETS: frozenset[Place] = frozenset({("influx", "token")})
+SECRETS: frozenset[Place] = frozenset(
+    {("influx", "token"), ("grafana", "token"), ("grafana", "password")}
+)
 """Settings that no message quotes."""
 
 QUOTED = 80

@@ -197,10 +197,10 @@ class Section(BaseModel):
 
 
 class Listener(Section):
-    """One UDP socket."""
+    """One socket."""
 
     host: str = Field(description="An address of this machine, 0.0.0.0 or ::.")
-    port: int = Field(ge=0, le=65535, description="UDP port; 0 lets the system choose.")
+    port: int = Field(ge=0, le=65535, description="0 lets the system choose.")
 
     @model_validator(mode="before")
     @classmethod
@@ -212,9 +212,14 @@ class Listener(Section):
             raise ValueError("HOST:PORT such as 0.0.0.0:2055 or [::]:2055")
         return {"host": match[1] or match[2] or "0.0.0.0", "port": int(match[3])}  # noqa: S104  a collector listens to all its exporters
 
+    @property
+    def text(self) -> str:
+        """HOST:PORT as the file has it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
     @model_serializer
     def _write(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return self.text
 
 
 class Influx(Section):

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from flowsleuth.config import units
+from flowsleuth.config.grafana import Grafana
 from flowsleuth.config.sections import (
     RESTART,
     Address,
@@ -84,8 +85,16 @@ class Config(Section):
         description="UDP sockets to receive on, HOST:PORT each.",
         json_schema_extra=RESTART,
     )
+    health: Listener | None = Field(
+        default=Listener(host="127.0.0.1", port=9055),
+        description="HOST:PORT of /healthz and /metrics, without authentication; null: none.",
+        json_schema_extra=RESTART,
+    )
     influx: Influx = Field(
         default_factory=Influx, description="Where the points go.", json_schema_extra=RESTART
+    )
+    grafana: Grafana = Field(
+        default_factory=Grafana, description="Where `provision` puts dashboards and alert rules."
     )
     networks: tuple[NetworkSettings, ...] = Field(
         default=(),

@@ -103,6 +103,7 @@ class _Demo:
     def _settings(self) -> dict[str, object]:
         settings: dict[str, object] = {
             "listen": [f"127.0.0.1:{self._port}"],
+            "health": None,
             "networks": [
                 {"name": n.name, "prefixes": [str(p) for p in (n.v4, n.v6) if p is not None]}
                 for n in NETWORKS

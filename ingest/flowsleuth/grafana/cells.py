@@ -23,14 +23,14 @@ def tags(*names: str) -> list[Column]:
     return [_COLUMNS[name](names) for name in names]
 
 
-def named(same: Sequence[str], where: Sequence[str], ref: str) -> Query:
+def named(same: Sequence[str], where: Sequence[str], ref: str, span: str = influxql.RANGE) -> Query:
     """Return the query of the hosts' names, which a merge puts beside their addresses.
 
     same: what else must be the same.
     """
     by = (*same, "address", "host")
     conditions = (*where, f"{influxql.column('hosts', 'host')} != ''")
-    text = influxql.total("hosts", ("flows",), by, conditions, names=("seen",))
+    text = influxql.total("hosts", ("flows",), by, conditions, span=span, names=("seen",))
     return Query(text, table=True, ref=ref)
 
 

@@ -6,10 +6,11 @@ too: a flood from everywhere must not read "Nothing above normal".
 """
 
 from flowsleuth.grafana import influxql
-from flowsleuth.grafana.expressions import kept, math, numbers, padded, reduced
-from flowsleuth.grafana.frames import filtered, largest, ranked, rows
-from flowsleuth.grafana.judged import LEVELS, Level, above, age, networks
+from flowsleuth.grafana.expressions import calm, kept, math, numbers, padded, reduced
+from flowsleuth.grafana.frames import filtered, largest, ranked, rows, unless_others
+from flowsleuth.grafana.judged import LEVELS, NOTHING, Level, above, networks, stale
 from flowsleuth.grafana.links import to
+from flowsleuth.grafana.names import shortened, written
 from flowsleuth.grafana.panels import (
     AMBER,
     BITS,
@@ -40,15 +41,13 @@ DAYS = 14
 BUCKET_MS = 300_000
 
 LINE = (
-    '${__data.fields["network"]} ${__data.fields["direction"]} ${__data.fields["Rate"]} · '
-    '${__data.fields["host"]} ${__data.fields["address"]} · '
-    '${__data.fields["protocol"]}/${__data.fields["port"]} · ${__data.fields["Share"]} · '
-    'since ${__data.fields["Since"]} · ${__data.fields["Before"]}'
+    '${__data.fields["network"]} ${__data.fields["direction"]} ${__data.fields["Rate"]} '
+    '${__data.fields["address"]} ${__data.fields["host"]} '
+    '${__data.fields["protocol"]}${__data.fields["port"]} ${__data.fields["Share"]} '
+    '${__data.fields["Since"]} ${__data.fields["Before"]}'
 )
-"""One line; how many times what is normal it is stands behind it."""
-
-
-TIMES = {"unit": "suffix:× normal", "decimals": 1}
+"""One line; how many times what is normal it is stands behind it. What stands between its parts is
+in how these are written: the line that nothing is above normal has only the first of them."""
 
 
 def panel(width: int, height: int) -> Panel:
@@ -64,11 +63,11 @@ def panel(width: int, height: int) -> Panel:
         height,
         BITS,
         defaults={
-            "noValue": "Nothing above normal",
+            "noValue": NOTHING,
             "color": {"mode": "thresholds"},
             "thresholds": {
                 "mode": "absolute",
-                "steps": [{"value": None, "color": GREY}, {"value": 1, "color": AMBER}],
+                "steps": [{"value": None, "color": RED}, {"value": 0, "color": AMBER}],
             },
             "mappings": [],
         },
@@ -77,7 +76,7 @@ def panel(width: int, height: int) -> Panel:
             # Fields are found by what they are called in the end, which is `LINE`.
             "reduceOptions": {
                 "calcs": [],
-                "fields": "/since|stale/",
+                "fields": "/__data|stale/",
                 "values": True,
                 "limit": LINES,
             },
@@ -88,7 +87,7 @@ def panel(width: int, height: int) -> Panel:
             "orientation": "horizontal",
             "wideLayout": True,
             # To be read from three metres away; what Grafana would choose is far smaller.
-            "text": {"titleSize": 22, "valueSize": 26},
+            "text": {"titleSize": 20, "valueSize": 22},
         },
         transformations=_lines(),
     )  # fmt: skip
@@ -114,7 +113,7 @@ def _queries() -> list[Target]:
         f'WHERE {large} GROUP BY "network", "direction", "address", "host"'
     )
     return [
-        *age(),
+        *stale(),
         *networks(),
         # A row without a network, which is left out later: so that there always are all columns.
         *numbers("Pad", padded([nobody], TALKER, 0), shown=True),
@@ -124,8 +123,18 @@ def _queries() -> list[Target]:
         *(target for level in LEVELS for target in _culprits(level)),
         *(target for level in LEVELS for target in _wholes(level)),
         *kept("Stale", "1", "$stale", shown=True),
+        *_calm(),
         Query(names, ref="Hostq", hidden=True),
         reduced("Host", "Hostq", shown=True),
+    ]
+
+
+def _calm() -> list[Target]:
+    """Return what makes the line that nothing is above normal, with the columns of all lines."""
+    columns = {"P0": 1, "Normal0": 1, "Rate0": -1, "Since0": -1, "D0": -1}
+    return [
+        *calm("talkers", TALKER, "exporters"),
+        *(math(name, f"{number} * $Calm", shown=True) for name, number in columns.items()),
     ]
 
 
@@ -133,12 +142,14 @@ def _before() -> str:
     """Return the query of the days before on which a port was heavy."""
     by = ("network", "direction", "protocol", "port")
     tags = ", ".join(f'"{tag}"' for tag in by)
+    span = f"time >= now() - {DAYS}d AND time < now() - 12h"
     daily = (
         f'SELECT sum({influxql.column("heavy", "bytes")}) AS "b" FROM {influxql.table("heavy")} '
-        f"WHERE time >= now() - {DAYS}d AND time < now() - 12h AND \"port\" != 'other' "
+        f"WHERE {span} AND \"port\" != 'other' "
         f"GROUP BY time(1d), {tags} fill(none)"
     )
-    return padded([f'SELECT count("b") AS "v" FROM ({daily}) GROUP BY {tags}'], by, 0)
+    counted = f'SELECT count("b") AS "v" FROM ({daily}) WHERE {span} GROUP BY {tags}'
+    return padded([counted], by, 0, f"{DAYS}d")
 
 
 def _culprits(level: Level) -> list[Target]:
@@ -170,7 +181,7 @@ def _clock() -> list[Target]:
     """
     bytes_, by = influxql.column("traffic", "bytes"), influxql.column("traffic", "network")
     ones = _buckets(f"sum({bytes_})*0+1", by, 1)
-    counted = f'SELECT cumulative_sum("v") FROM ({ones}) GROUP BY {by}'
+    counted = f'SELECT cumulative_sum("v") FROM ({ones}) WHERE {SINCE} GROUP BY {by}'
     return [Query(counted, ref="I", hidden=True), reduced("M", "I", "max")]
 
 
@@ -199,13 +210,14 @@ def _lines() -> list[Json]:
     lines = [
         *rows(),
         # At either level; where both say it, that of the whole is larger.
-        *(largest(name, [f"{letter}1", f"{letter}2"]) for name, letter in columns.items()),
+        *(largest(name, [f"{letter}{n}" for n in range(3)]) for name, letter in columns.items()),
         computed("Share", "Talker", "/", "Rate"),
         computed("Times", "Rate", "/", "Normal"),
         # A host's name alone is no line, and neither is the row that pads.
         filtered("exclude", host="isNotNull", Talker="isNull"),
         filtered("include", Rate="isNotNull"),
         *ranked("Rate", "Talker"),
+        *unless_others("Calm"),
     ]
     # Whether the data is stale is a frame of its own, which stays as it is.
     return [{**line, "filter": {"id": "byRefId", "options": "/^(?!Stale)/"}} for line in lines]
@@ -222,9 +234,19 @@ def _looks() -> list[Json]:
             "options": {"1": {"text": "STALE", "color": RED}},
         }
     ]
-    nobody = [{"type": "value", "options": {"0": {"text": "spread"}}}]
+    nobody = {"type": "value", "options": {"0": {"text": "spread"}}}
     return [
-        override("byName", "Times", {"displayName": LINE, "links": [link], **TIMES}),
+        override(
+            "byName",
+            "Times",
+            {
+                "displayName": LINE,
+                "links": [link],
+                "unit": "suffix:× normal",
+                "decimals": 1,
+                "mappings": [_negative(GREY)],
+            },
+        ),
         override(
             "byName",
             "Stale",
@@ -234,25 +256,49 @@ def _looks() -> list[Json]:
                 "mappings": stale,
             },
         ),
-        override("byName", "Since", {"unit": "time:HH:mm"}),
-        override("byName", "Share", {"unit": SHARE, "decimals": 0, "mappings": nobody}),
+        override("byName", "Rate", {"mappings": [_negative()]}),
+        override(
+            "byName", "Since", {"unit": "time:[· since] HH:mm [·]", "mappings": [_negative()]}
+        ),
+        override(
+            "byName", "Share", {"unit": SHARE, "decimals": 0, "mappings": [nobody, _negative()]}
+        ),
         override(
             "byName",
             "Before",
             {
                 "unit": f"suffix: of {DAYS} days",
                 "decimals": 0,
-                "mappings": _null(f"new in {DAYS} days"),
+                "mappings": [_null(f"new in {DAYS} days"), _negative()],
             },
         ),
-        override(
-            "byName", "address", {"unit": "string", "mappings": _null("many hosts, none large")}
-        ),
-        override("byName", "port", {"unit": "string", "mappings": _null("any")}),
-        override("byName", "protocol", {"unit": "string", "mappings": _null("any")}),
-        override("byName", "host", {"unit": "string", "noValue": " ", "mappings": _null(" ")}),
+        _said("network", "$1", *shortened(14), empty="Nothing above normal"),
+        _said("direction", "$1"),
+        _said("address", "· $1", written("^(.{6}).{4,}(.{6})$", "· $1…$2"), null=f"· {MANY}"),
+        _said("host", "($1)", *shortened(10, "(", ")")),
+        _said("protocol", "· $1", null="· any"),
+        _said("port", "/$1 ·", null="/any ·"),
     ]
 
 
-def _null(words: str) -> list[Json]:
-    return [{"type": "special", "options": {"match": "null", "result": {"text": words}}}]
+MANY = "many hosts, none large"
+
+
+def _said(tag: str, form: str, *shorter: Json, null: str = " ", empty: str = " ") -> Json:
+    """Return how a tag is written in a line: `form` with $1 for it, and where it is missing.
+
+    shorter: how it is written where it is long, as five lines must find room on 1280 pixels.
+    """
+    missing = {"type": "special", "options": {"match": "empty", "result": {"text": empty}}}
+    mappings = [*shorter, written("^(.+)$", form), _null(null), missing]
+    return override("byName", tag, {"unit": "string", "noValue": " ", "mappings": mappings})
+
+
+def _negative(colour: str = "") -> Json:
+    """Return what writes nothing for numbers that only the line has that nothing is above."""
+    blank = {"text": " ", **({"color": colour} if colour else {})}
+    return {"type": "range", "options": {"from": None, "to": -0.5, "result": blank}}
+
+
+def _null(words: str) -> Json:
+    return {"type": "special", "options": {"match": "null", "result": {"text": words}}}

@@ -12,7 +12,7 @@ from flowsleuth.grafana.expressions import math, numbers
 from flowsleuth.grafana.frames import ranked, rows
 from flowsleuth.grafana.graphs import graph
 from flowsleuth.grafana.health import health
-from flowsleuth.grafana.judged import age
+from flowsleuth.grafana.judged import stale
 from flowsleuth.grafana.links import VALUE, crumb, field, narrow, to
 from flowsleuth.grafana.panels import (
     AMBER,
@@ -41,6 +41,10 @@ LEFT: Json = {"custom.align": "left"}
 
 FIELDS_A_TABLE = 6
 
+WINDOWS = 360
+"""Points of a line at most: those of six hours, a minute each. There are lines for each exporter,
+and two for each of the largest interfaces."""
+
 ONLY = "Only ${__value.text}"
 
 NO_EXPORTERS = "no data: nothing was received. Does any exporter send to the ingester's port?"
@@ -61,7 +65,12 @@ def board() -> Board:
             Row("Each stream, with all that is counted", _streams(), collapsed=True),
             Row("The ingester's own health", health(), collapsed=True),
         ],
-        [variables.exporter(), variables.interface(), variables.leading_interfaces()],
+        [
+            variables.exporter(),
+            variables.interface(),
+            variables.leading("exporter"),
+            variables.leading("interface"),
+        ],
         links=[crumb("wall", "Wall"), crumb("networks", "Networks")],
     )
 
@@ -145,7 +154,7 @@ def _trust(
     return table(
         title,
         description,
-        [*age(), *trust.states(), *shown],
+        [*stale(), *trust.states(), *shown],
         [Column("exporter", "Exporter", links=[link]), *columns],
         before=[
             *rows(),
@@ -215,6 +224,7 @@ def _counter(title: str, description: str, name: str) -> Panel:
         unit=COUNT,
         links=[narrow("exporters")],
         width=12,
+        points=WINDOWS,
     )
 
 
@@ -278,7 +288,10 @@ def _gauge() -> Json:
 
 
 def _busy() -> Panel:
-    leading = f"{influxql.column('interfaces', 'interface')} =~ /^${{leading_interfaces:regex}}$/"
+    leading = tuple(
+        f"{influxql.column('interfaces', tag)} =~ /^${{leading_{tag}s:regex}}$/"
+        for tag in ("exporter", "interface")
+    )
     return graph(
         "Leading interfaces: egress above, ingress below",
         "The interfaces that carry most in the range. A flat top is a line that is full.",
@@ -287,7 +300,7 @@ def _busy() -> Panel:
                 influxql.rate(
                     "interfaces",
                     by=BY_NAME["interfaces"].tags,
-                    where=(*INTERFACE, leading, f"\"direction\" = '{direction}'"),
+                    where=(*INTERFACE, *leading, f"\"direction\" = '{direction}'"),
                 ),
                 f"$tag_exporter $tag_interface {direction}",
                 ref=direction,
@@ -298,6 +311,7 @@ def _busy() -> Panel:
         legend="table",
         links=[narrow("exporters")],
         height=10,
+        points=WINDOWS,
     )
 
 

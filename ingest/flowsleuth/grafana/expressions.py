@@ -18,6 +18,7 @@ from typing import Any
 
 from flowsleuth.grafana import influxql
 from flowsleuth.grafana.panels import Json, Query, Target
+from flowsleuth.schema import BY_NAME
 
 _SERVER: Json = {"type": "__expr__", "uid": "__expr__"}
 
@@ -63,11 +64,34 @@ def kept(ref: str, value: str, condition: str, *, shown: bool = False) -> list[T
     return [math(f"{ref}m", f"({value}) / ({condition})"), reduced(ref, f"{ref}m", shown=shown)]
 
 
-def padded(sources: Sequence[str], by: Sequence[str], pad: int) -> str:
+def calm(measurement: str, by: Sequence[str], other: str) -> list[Target]:
+    """Return what makes the row that says that all is well, where that can be said: `Calm`, a 1.
+
+    It is of nobody: all tags `by` of the measurement are empty. Needs `judged.stale`.
+    other: a measurement that has none of these tags.
+    """
+    counters = (
+        influxql.column(name, BY_NAME[name].fields[0].name) for name in (measurement, other)
+    )
+    of_none, of_one = (f"SELECT sum({counter})*0.0" for counter in counters)
+    nobody = f"{influxql.LATELY} AND {influxql.column(measurement, by[0])} = ''"
+    none = f'{of_none} AS "v" FROM {influxql.table(measurement)} WHERE {nobody}'
+    one = f'{of_one}+1 AS "v" FROM {influxql.table(other)} WHERE {influxql.SIX_HOURS}'
+    tags = ", ".join(f'"{tag}"' for tag in by)
+    span = "time >= now() - 6h AND time <= now()"
+    row = f'SELECT sum("v") AS "v" FROM ({none}), ({one}) WHERE {span} GROUP BY {tags}'
+    return [
+        *numbers("One", row),
+        *kept("Calm", "$One", "$One * (1 - $stale)", shown=True),
+    ]
+
+
+def padded(sources: Sequence[str], by: Sequence[str], pad: int, back: str = "6h") -> str:
     """Return the query of the sum of sources' columns `v`, by tags, with at least two rows more.
 
     sources: queries of one measurement, none of which says GROUP BY what `by` says; what one lacks
-    another may have. pad: the value of the rows more, which have no network.
+    another may have. pad: the value of the rows more, which have no network; back: how far the
+    sources look back.
     """
     # Measurements without the tag `network`, of which one has directions; InfluxDB hands the outer
     # GROUP BY down to all of them.
@@ -78,4 +102,5 @@ def padded(sources: Sequence[str], by: Sequence[str], pad: int) -> str:
     ]
     tags = ", ".join(f'"{tag}"' for tag in by)
     asked = ", ".join(f"({source})" for source in [*sources, *pads])
-    return f'SELECT sum("v") AS "v" FROM {asked} GROUP BY {tags}'
+    span = f"time >= now() - {back} AND time <= now()"
+    return f'SELECT sum("v") AS "v" FROM {asked} WHERE {span} GROUP BY {tags}'

@@ -47,6 +47,28 @@ def ranked(*columns: str) -> list[Json]:
     ]
 
 
+def unless_others(name: str) -> list[Json]:
+    """Return what drops the rows that have a number in this column, but for the very first row.
+
+    So a row that says "nothing" stays only where it stands alone.
+    """
+    index: Json = {"mode": "index", "alias": "row", "replaceFields": False}
+    product: Json = {
+        "mode": "binary",
+        "alias": "behind",
+        "binary": {"left": name, "operator": "*", "right": "row"},
+    }
+    behind = {"fieldName": "behind", "config": {"id": "greater", "options": {"value": 0}}}
+    return [
+        {"id": "calculateField", "options": index},
+        {"id": "calculateField", "options": product},
+        {
+            "id": "filterByValue",
+            "options": {"type": "exclude", "match": "all", "filters": [behind]},
+        },
+    ]
+
+
 def ordered(*columns: str) -> Json:
     """Return what puts columns in this order."""
     return {

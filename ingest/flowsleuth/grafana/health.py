@@ -9,6 +9,7 @@ from itertools import groupby
 from flowsleuth.grafana import influxql
 from flowsleuth.grafana.expressions import math
 from flowsleuth.grafana.graphs import graph
+from flowsleuth.grafana.links import narrow
 from flowsleuth.grafana.panels import BYTES, COUNT, SECONDS, SHARE, Panel, Query
 from flowsleuth.grafana.tables import Column, table
 from flowsleuth.schema import BY_NAME, Field, Kind
@@ -42,6 +43,7 @@ def _moved() -> Panel:
         "Datagrams and records received and points written, a second.",
         [Query(_rate(name), f"{name} ($tag_ingester)", ref=name) for name in MOVED],
         unit=COUNT,
+        links=[narrow("exporters")],
         width=8,
     )
 
@@ -59,6 +61,7 @@ def _dropped() -> Panel:
         "away or too slow. bugs: the log has a traceback, please report it.",
         [Query(_rate(name), f"{name} ($tag_ingester)", ref=name) for name in names],
         unit=COUNT,
+        links=[narrow("exporters")],
         width=8,
     )
 
@@ -75,6 +78,7 @@ def _folded() -> Panel:
             math("folded", "$F / ($T + 1)", shown=True),
         ],
         unit=SHARE,
+        links=[narrow("exporters")],
         width=8,
     )
 
@@ -92,6 +96,7 @@ def _gauge(unit: str, fields: list[Field]) -> Panel:
         f"{said}. What only rises, or stands at its bound, is where to look.",
         [Query(_held(f.name), f"{f.name} ($tag_ingester)", ref=f.name) for f in fields],
         unit=UNITS.get(unit, COUNT),
+        links=[narrow("exporters")],
         width=8,
         height=7,
     )
@@ -131,4 +136,7 @@ def _held(name: str) -> str:
         f'SELECT {how}({influxql.column("ingester", name)}) AS "held" FROM "ingester" '
         f"WHERE {influxql.WINDOWS} GROUP BY time(${{window}}s), {tag} fill(none)"
     )
-    return f'SELECT max("held") FROM ({inner}) GROUP BY time($__interval), {tag} fill(none)'
+    return (
+        f'SELECT max("held") FROM ({inner})\nWHERE {influxql.AROUND}\n'
+        f"GROUP BY time($__interval), {tag} fill(none)"
+    )

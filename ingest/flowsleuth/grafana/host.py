@@ -107,7 +107,7 @@ def _identity() -> Panel:
             cells.named(("network",), hosts, "C"),
         ],
         [
-            *cells.tags("direction", "host"),
+            *cells.tags("network", "direction", "host"),
             Column("first_seen", "First seen", DAY, 105),
             Column("last_seen", "Last seen", DAY, 105),
         ],
@@ -116,7 +116,7 @@ def _identity() -> Panel:
             _kept_time("B", "last_seen"),
             *joined("first_seen"),
         ],
-        hidden=["seen", "first", "last", "network", "address"],
+        hidden=["seen", "first", "last", "address"],
         width=10,
         height=9,
         empty=NO_ADDRESS,

@@ -6,13 +6,14 @@ cannot ask for what no ingester writes. `${window}` (length of a window in secon
 hidden constants of each dashboard: one place to change them.
 
 A rate is the mean over windows of the sum in each window. A plain sum over Grafana's interval
-would be a saw-tooth wherever the interval is no multiple of the window. The inner range begins an
-interval earlier, because InfluxDB's first window is cut by the left edge, and it ends before the
-newest windows, which are still filling and would look like a drop.
+would be a saw-tooth wherever the interval is no multiple of the window. The mean over whole windows
+is the sum by the time that they span, so sums are asked for in `STEPS` of as many whole windows as
+the interval holds, which costs a fraction at long ranges. Steps are counted from the end of the
+newest window that is complete, and what is not whole is left out: no false drop at either edge.
 
-The mean over whole windows is the sum by the time that they span. So where the interval is a
-multiple of the window, it is asked for as that, which costs a fraction: a row each interval, not
-each window. Then the intervals must be whole as well, so they are counted back from the right edge.
+Each query has one condition for one measurement, because Grafana puts ad-hoc filters behind the
+first WHERE only. A query around another repeats its range: InfluxDB opens all shards that there
+are for a query without a range of its own, whatever the inner one says.
 """
 
 import itertools
@@ -24,33 +25,43 @@ from flowsleuth.schema import BY_NAME, Kept
 BITS, ONES = "*8.0", "*1.0"
 """Octets into bits; and things as they are: a float, or InfluxDB's mean would be an integer."""
 
-WINDOWS = (
-    "time >= ${__from}ms - $__interval - ${window}s AND time < ${__to}ms "
-    "AND time < now() - ${settled}s"
+WINDOW = "${window}000"
+"""The length of a window in ms."""
+
+_FITTING = f"$__interval_ms - $__interval_ms % {WINDOW}"
+
+STEP = f"({_FITTING} + {WINDOW} * (1 - 1 % ({_FITTING} + 1)))"
+"""The length of a step in ms: as many windows as fit into the interval; one, where none does, for
+1 % (x + 1) is 0 if x is 0, else 1. InfluxDB works that out before it reads anything."""
+
+_WRITTEN = "(${__to} - ${settled}000 + ${window}000)"
+
+_EDGE = f"({_WRITTEN} - {_WRITTEN} % {WINDOW})"
+
+EDGE = f"1ms * {_EDGE}"
+"""Where the newest window ends that is written at the end of the range: steps are counted from it,
+and so are the intervals of a graph."""
+
+AROUND = (
+    "time >= ${__from}ms - $__interval - ${window}s "
+    "AND time < ${__to}ms + $__interval * 2 + ${window}s * 2"
 )
-"""The range of a rate: whole windows only."""
+"""The page's range with a step more on the left and two on the right, so that the outermost ones,
+which are cut, lie outside of what is drawn."""
+
+
+def written(step: str) -> str:
+    """Return the condition that leaves out the newest step until it is written as a whole."""
+    phase = f"1ms * ({_EDGE} % {step})"
+    since = f"(now() - '1970-01-01T00:00:00Z' - ${{settled}}s + ${{window}}s - {phase})"
+    return f"time < {phase} + {since}\n/ ({step} * 1000000) * ({step} * 1000000)"
+
+
+WINDOWS = f"{AROUND} AND {written(WINDOW)}"
+"""The range of a rate by single windows."""
 
 RANGE = "$timeFilter"
 """The dashboard's range as it is: for sums."""
-
-IS_MULTIPLE = (
-    "$__interval_ms % (${window} * 1000) = 0",
-    "now() + 60s >= '${__to:date:iso}'",
-)
-"""Whether whole intervals hold whole windows: the interval is a multiple of the window, and the
-right edge is not in the future (`this week`), or the newest interval would be half empty. InfluxDB
-works such conditions out before it reads anything, and reads nothing where they are false."""
-
-IS_NO_MULTIPLE = ("($__interval_ms % (${window} * 1000) != 0 OR now() + 60s < '${__to:date:iso}')",)
-
-INTERVALS = (
-    "time >= ${__from}ms - $__interval - ${window}s AND time < ${__to}ms - 1ms * "
-    "(${settled} * 1000 + $__interval_ms - ${settled} * 1000 % $__interval_ms)"
-)
-"""The range of a rate of whole intervals, which ends as many before the edge as settle a window."""
-
-FROM_THE_RIGHT = "time($__interval, ${__to}ms)"
-"""Intervals that end with the right edge."""
 
 BEFORE = (
     "time >= ${__from}ms - ${compare} AND time <= ${__to}ms - ${compare} "
@@ -83,6 +94,12 @@ ADDRESS_CHOSEN = "'${address}' != '.*'"
 PORT_CHOSEN = "'${port}' != '.*'"
 """False, and then free of cost, as long as nothing is chosen: `talkers` over weeks is too much."""
 
+TWO_DAYS_MS = 172_800_000
+
+SHORT = f"${{__to}} - ${{__from}} <= {TWO_DAYS_MS}"
+LONG = f"${{__to}} - ${{__from}} > {TWO_DAYS_MS}"
+"""Whether the range is short, or long; where it is not, that is false and free of cost as well."""
+
 INTO, NOT_INTO = "\"direction\" = 'in'", "\"direction\" != 'in'"
 """What graphs draw downwards, and what upwards."""
 
@@ -114,15 +131,20 @@ def among(measurement: str, *variables: str) -> tuple[str, ...]:
 
 
 def _one_of(measurement: str, name: str) -> str:
+    tag = column(measurement, name)
+    if name in TYPED:
+        # InfluxDB holds each value that there is against a regex, but looks a text up. What percent
+        # encoding leaves as it is has no other metacharacter than the dots of an address.
+        text, encoded = f"'${{{name}}}'", f"'${{{name}:percentencode}}'"
+        pattern = f"({encoded} != {text} AND {tag} =~ /^${{{name}}}$/)"
+        return f"({text} = '.*' OR {tag} = {text} OR {pattern})"
     # :regex escapes; InfluxDB turns a regex without metacharacters into an equality, which is fast.
-    chosen = name if name in TYPED else f"{name}:regex"
-    condition = f"{column(measurement, name)} =~ /^${{{chosen}}}$/"
-    if name not in TYPED | PLAIN:
+    condition = f"{tag} =~ /^${{{name}:regex}}$/"
+    if name not in PLAIN:
         return condition
-    # Each series of a sub-query is held against `.*` again, which takes seconds with thousands of
-    # them; the constant is worked out first, and takes the other side away.
-    plain = name if name in TYPED else f"{name}:csv"
-    return f"('${{{plain}}}' = '.*' OR {condition})"
+    # `.*` is all series there are, held against all others that the query has found, shard by
+    # shard; the constant is worked out first, and takes the other side away.
+    return f"('${{{name}:csv}}' = '.*' OR {condition})"
 
 
 def exactly(measurement: str, *variables: str) -> tuple[str, ...]:
@@ -144,21 +166,15 @@ def rate(
     empty: what a window is without points; "none" where `where` cuts windows off by their time.
     """
     tags = "".join(f", {column(measurement, name)}" for name in by)
-    sums = f"SELECT sum({column(measurement, field)}){factor}"
-    source = f"FROM {table(measurement)}\nWHERE "
-    whole = empty != "none"
-    conditions = [WINDOWS, *where, *(IS_NO_MULTIPLE if whole else ())]
-    windows = (
-        f'({sums}/${{window}} AS "rate" {source}{_all(conditions)}\n'
-        f"GROUP BY time(${{window}}s){tags} fill({empty}))"
-    )
-    intervals = (
-        f',\n({sums}*1000/$__interval_ms AS "rate" {source}'
-        f"{_all([INTERVALS, *where, *IS_MULTIPLE])}\nGROUP BY {FROM_THE_RIGHT}{tags} fill(0))"
+    step = STEP if empty == "0" else WINDOW
+    steps = (
+        f'SELECT sum({column(measurement, field)}){factor}*1000/{step} AS "rate"\n'
+        f"FROM {table(measurement)} WHERE {_all([AROUND, written(step), *where])}\n"
+        f"GROUP BY time(1ms * {step}, {EDGE}){tags} fill({empty})"
     )
     return (
-        f'SELECT mean("rate") FROM {windows}{intervals if whole else ""}\n'
-        f"GROUP BY {FROM_THE_RIGHT}{tags} fill(none)"
+        f'SELECT mean("rate") FROM ({steps})\nWHERE {AROUND}\n'
+        f"GROUP BY time($__interval, {EDGE}){tags} fill(none)"
     )
 
 
@@ -200,7 +216,8 @@ def top(
     tags = ", ".join(column(measurement, tag) for tag in by)
     inner = total(measurement, (field, *more), by, where, span=span)
     also = "".join(f', "{other}" AS "{other}"' for other in more)
-    return f'SELECT top("{field}", {tags}, {n}) AS "{name or field}"{also} FROM ({inner})'
+    largest = f'SELECT top("{field}", {tags}, {n}) AS "{name or field}"{also}'
+    return f"{largest} FROM ({inner})\nWHERE {span}"
 
 
 def gauge(
@@ -328,7 +345,7 @@ def values(measurement: str, tag: str, where: Sequence[str] = ()) -> str:
         f'SELECT last({column(measurement, field)}) AS "last" FROM {table(measurement)} '
         f"WHERE {_all([RANGE, *where])} GROUP BY {column(measurement, tag)}"
     )
-    return f"SELECT {column(measurement, tag)} FROM ({inner})"
+    return f"SELECT {column(measurement, tag)} FROM ({inner})\nWHERE {RANGE}"
 
 
 def _all(conditions: Sequence[str]) -> str:

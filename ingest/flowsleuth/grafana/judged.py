@@ -14,11 +14,16 @@ from flowsleuth.grafana import influxql
 from flowsleuth.grafana.expressions import kept, math, numbers, padded, reduced
 from flowsleuth.grafana.panels import Query, Target
 
-NOW = "time > now() - 25h AND time <= now()"
+BACK = "25h"
+
+NOW = f"time > now() - {BACK} AND time <= now()"
 """The newest step of `baseline`; an old one serves where the ingester has fallen behind with it."""
 
 STALE_S = 300
 """Older data is stale: nothing can be said of now."""
+
+NOTHING = "STALE: nothing was written for six hours"
+"""What a panel says that has not one row: it must not look calm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +84,54 @@ def over_limit() -> list[Target]:
 def learning() -> list[Target]:
     """Return what finds the networks of which too little is known yet: `E1`, a 0 for each."""
     source = _newest("learning", WHOLE.rows, "")
-    return [*numbers("K1", padded([source], WHOLE.by, 1)), *kept("E1", "0 * $K1", "$K1")]
+    return [*numbers("K1", padded([source], WHOLE.by, 1, BACK)), *kept("E1", "0 * $K1", "$K1")]
+
+
+def stale() -> list[Target]:
+    """Return what finds whether the data is stale: `stale`, 1 or 0, which has no labels.
+
+    It is known for as long as there is any point of the last month.
+    """
+    flows = influxql.column("profiles", "flows")
+    month = "time >= now() - 30d AND time <= now()"
+    lately = f"time >= now() - {STALE_S}s - ${{window}}s AND time <= now()"
+    total = "\"profile\" = 'all'"
+    counted = f'SELECT count({flows})*1.0 AS "n" FROM "profiles" WHERE {lately} AND {total}'
+    known = f'SELECT last({flows})*0.0 AS "n" FROM "profiles" WHERE {month} AND {total}'
+    fresh = f'SELECT sum("n") FROM ({counted}), ({known}) WHERE {month}'
+    return [
+        Query(fresh, "fresh", ref="Freshq", hidden=True),
+        reduced("Fresh", "Freshq"),
+        # Grafana gives a series without tags its name as a label, with which it would join nothing.
+        # One series against one other loses the labels: the trap, of use for once.
+        *numbers("Known", known),
+        math("stale", "($Fresh + 0 * $Known) < 0.5"),
+    ]
 
 
 def age() -> list[Target]:
-    """Return what finds the age of the data: `age` in s, and `stale`, 1 or 0, which has no labels.
+    """Return what finds the age of the data: `age` in s, which has no labels.
 
     It is the time since the newest window ended that holds anything. InfluxQL knows no such
     difference: so windows of ten seconds are counted, of which the last ones hold nothing and leave
     the running sum as it is.
     """
     flows = influxql.column("profiles", "flows")
-    span = "time >= now() - 6h AND time < now() AND \"profile\" = 'all'"
-    inner = f'SELECT count({flows}) AS "n" FROM "profiles" WHERE {span} GROUP BY time(10s) fill(0)'
+    span, total = "time >= now() - 6h AND time < now()", "\"profile\" = 'all'"
+    counted = f'FROM "profiles" WHERE {span} AND {total}'
+    inner = f'SELECT count({flows}) AS "n" {counted} GROUP BY time(10s) fill(0)'
     return [
-        Query(f'SELECT cumulative_sum("n") FROM ({inner})', "running", ref="W", hidden=True),
+        Query(
+            f'SELECT cumulative_sum("n") FROM ({inner}) WHERE {span}',
+            "running",
+            ref="W",
+            hidden=True,
+        ),
         reduced("Wmax", "W", "max"),
         math("Wrest", "$W == $Wmax"),
         reduced("Wsum", "Wrest", "sum"),
-        # Grafana gives a series without tags its name as a label, with which it would join nothing.
-        # One series against one other loses the labels: the trap, of use for once.
-        *numbers("Wall", f'SELECT count({flows}) FROM "profiles" WHERE {span}'),
+        *numbers("Wall", f"SELECT count({flows}) {counted}"),
         math("age", "($Wsum - 1) * 10 - ${window} + 0 * $Wall"),
-        math("stale", f"$age > {STALE_S}"),
     ]
 
 
@@ -117,13 +147,13 @@ def networks() -> list[Target]:
 
 def _upper(level: Level) -> str:
     # The pad is below any rate, so that it stays among what is above normal.
-    return padded([_newest("bytes_upper", level.rows, "*8")], level.by, -1)
+    return padded([_newest("bytes_upper", level.rows, "*8")], level.by, -1, BACK)
 
 
 def _threshold(field: str) -> str:
     # The floor is always there: where the field is not, 0 says that it is not known.
     sources = [_newest(field, WHOLE.rows, "*8"), _newest("bytes_floor", WHOLE.rows, "*0.0")]
-    return padded(sources, WHOLE.by, -1)
+    return padded(sources, WHOLE.by, -1, BACK)
 
 
 def _newest(field: str, rows: str, factor: str) -> str:

@@ -169,9 +169,10 @@ def _conversations() -> Panel:
         "Top conversations",
         "The largest pairs of addresses of the window; they promise no sum.",
         "conversations",
-        cells.tags("direction", "protocol", "address", "peer", "port"),
+        cells.tags("direction", "protocol", "address", "host", "peer", "port"),
         where=(*TALKING, influxql.NO_OTHER_ADDRESS, influxql.NO_OTHER_PORT),
         whole=influxql.among("traffic", "network", "direction"),
+        named=cells.named(("network",), HOSTS, "C"),
     )
 
 
@@ -234,7 +235,8 @@ def _ports_over_time() -> Panel:
     leading = '"port" =~ /^${leading_ports:regex}$/'
     return graph(
         "The largest service ports over time",
-        "The largest ports of the window (tcp and udp together); what comes in is drawn downwards.",
+        "The largest ports of the window (tcp and udp together); over more than two days those "
+        "that carried a tenth or more in an hour. What comes in is drawn downwards.",
         [
             Query(
                 influxql.rate(

@@ -108,9 +108,19 @@ def joined(counter: str) -> list[Json]:
     Merge puts the totals of a network and the names of hosts, which come after, into every row of
     that network or address; rows of theirs alone lack the counter and go.
     """
+    return [untimed(), *merged(counter)]
+
+
+def untimed(ref: str = "") -> Json:
+    """Return what drops the times of all answers, or of one, which would be a key of a merge."""
+    apart = {"filter": {"id": "byRefId", "options": ref}} if ref else {}
+    return {"id": "filterFieldsByName", "options": {"exclude": {"names": ["Time"]}}, **apart}
+
+
+def merged(counter: str) -> list[Json]:
+    """Return the same as `joined` for answers whose times are told apart, or gone."""
     there = {"fieldName": counter, "config": {"id": "isNotNull", "options": {}}}
     return [
-        {"id": "filterFieldsByName", "options": {"exclude": {"names": ["Time"]}}},
         {"id": "merge", "options": {}},
         {"id": "filterByValue", "options": {"type": "include", "match": "all", "filters": [there]}},
     ]

@@ -8,7 +8,7 @@ and state: the state becomes a label, and the colour goes by that.
 from flowsleuth.grafana import influxql
 from flowsleuth.grafana.expressions import math
 from flowsleuth.grafana.frames import grouped, largest, ranked, rows
-from flowsleuth.grafana.judged import PROTOCOL, WHOLE, above, age, learning, over_limit
+from flowsleuth.grafana.judged import PROTOCOL, WHOLE, above, learning, over_limit, stale
 from flowsleuth.grafana.links import label, to
 from flowsleuth.grafana.panels import (
     AMBER,
@@ -44,8 +44,9 @@ def panel(width: int, height: int) -> Panel:
         height,
         BITS,
         defaults={
-            **_coloured(CALM),
-            "noValue": "stale: no complete window",
+            # Each state has its colour below; this is that of no tile at all.
+            **_coloured(RED),
+            "noValue": "stale",
             "links": [to("network", "Open ${__field.labels.network}", network=label("network"))],
         },
         overrides=[
@@ -79,7 +80,7 @@ def _queries() -> list[Target]:
         ("S4", f"0 * $R + 0 * $O1 + {OVER}"),
     )
     return [
-        *age(),
+        *stale(),
         *above(WHOLE),
         *above(PROTOCOL),
         *over_limit(),

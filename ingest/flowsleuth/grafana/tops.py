@@ -34,7 +34,7 @@ def top(
         title,
         description,
         [
-            Query(influxql.top(measurement, tags, n, where, more=("packets", "flows")), table=True),
+            *_asked(measurement, tags, n, where, wide=wide),
             Query(whole_query, table=True, ref="B"),
             *([named] if named else []),
         ],
@@ -47,17 +47,31 @@ def top(
         before=[
             *joined("bytes"),
             computed("share", "bytes", "/", "all"),
-            computed("size", "bytes", "/", "packets"),
+            *([computed("size", "bytes", "/", "packets")] if wide else ()),
         ],
-        hidden=[
-            *(name for name in _HIDDEN if name not in {column.name for column in by}),
-            *(() if wide else [column.name for column in _MORE]),
-        ],
+        hidden=[name for name in _HIDDEN if name not in {column.name for column in by}],
         sort="Bytes",
         width=width,
         height=height,
         empty=empty,
     )
+
+
+def _asked(
+    measurement: str, tags: Sequence[str], n: int, where: Sequence[str], *, wide: bool
+) -> list[Query]:
+    """Return what asks for the largest: by bytes; in a wide table with the other counters.
+
+    Those take four times as long, so over more than two days they are left out.
+    """
+    if not wide:
+        return [Query(influxql.top(measurement, tags, n, where), table=True)]
+    short, long = ((*where, span) for span in (influxql.SHORT, influxql.LONG))
+    more = influxql.top(measurement, tags, n, short, more=("packets", "flows"))
+    return [
+        Query(more, table=True),
+        Query(influxql.top(measurement, tags, n, long), table=True, ref="L"),
+    ]
 
 
 _MORE = (

@@ -4,7 +4,7 @@ Several things can be wrong with one exporter at once, so each is a bit of one n
 table of words for every combination turns it into a text.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -57,7 +57,7 @@ SILENT = Fault(
 def states() -> list[Target]:
     """Return what finds each exporter's number: `State`, labelled `exporter`.
 
-    Needs `judged.age`. What a source lacks is 0: each exporter of the last day is there.
+    Needs `judged.stale`. What a source lacks is 0: each exporter of the last day is there.
     """
     return [
         *numbers("Xs", _of_each(worst("silent_s", "min", LATELY))),
@@ -79,12 +79,19 @@ def words() -> list[Json]:
     return _said("heard", lambda fault: fault.words, ", ")
 
 
+def worst_words() -> list[Json]:
+    """Return the same in few words: the worst, and how many more there are."""
+    return _said("heard", lambda fault: fault.words, "", most=1)
+
+
 def remedies() -> list[Json]:
     """Return what to do about every number that `State` may be."""
     return _said(" ", lambda fault: fault.remedy, " ")
 
 
-def _said(calm: str, of: Callable[[Fault], str], between: str) -> list[Json]:
+def _said(
+    calm: str, of: Callable[[Fault], str], between: str, most: int = len(FAULTS)
+) -> list[Json]:
     said: Json = {
         str(STALE): {"text": "stale", "color": RED},
         "0": {"text": calm, "color": CALM},
@@ -92,12 +99,17 @@ def _said(calm: str, of: Callable[[Fault], str], between: str) -> list[Json]:
     }
     for chosen in product((False, True), repeat=len(FAULTS)):
         faults = [fault for fault, there in zip(FAULTS, chosen, strict=True) if there]
+        faults.sort(key=lambda fault: fault.colour != RED)
         if faults:
             said[str(sum(fault.bit for fault in faults))] = {
-                "text": between.join(of(fault) for fault in faults),
+                "text": between.join(of(fault) for fault in faults[:most]) + _more(faults, most),
                 "color": RED if RED in {fault.colour for fault in faults} else AMBER,
             }
     return [{"type": "value", "options": said}]
+
+
+def _more(faults: Sequence[Fault], most: int) -> str:
+    return f" +{len(faults) - most}" if len(faults) > most else ""
 
 
 def worst(field: str, read: str, span: str) -> str:
@@ -107,7 +119,7 @@ def worst(field: str, read: str, span: str) -> str:
         f'SELECT {newest}({influxql.column("exporters", field)}) AS "g" FROM "exporters" '
         f'WHERE {span} GROUP BY "exporter", "domain", "version", "ingester"'
     )
-    return f'SELECT {read}("g") AS "v" FROM ({streams}) GROUP BY "exporter"'
+    return f'SELECT {read}("g") AS "v" FROM ({streams}) WHERE {span} GROUP BY "exporter"'
 
 
 def lost() -> str:
@@ -120,7 +132,7 @@ def lost() -> str:
     )
     return (
         'SELECT sum("lost")/(sum("lost")+sum("came")) AS "v" '
-        f'FROM ({of_v9}), ({of_others}) GROUP BY "exporter"'
+        f'FROM ({of_v9}), ({of_others}) WHERE {HOUR} GROUP BY "exporter"'
     )
 
 
@@ -131,4 +143,4 @@ def _of_each(source: str) -> str:
         f'SELECT sum({influxql.column("exporters", "datagrams")})*0.0 AS "v" '
         f'FROM "exporters" WHERE {DAY}'
     )
-    return f'SELECT sum("v") FROM ({source}), ({known}) GROUP BY "exporter"'
+    return f'SELECT sum("v") FROM ({source}), ({known}) WHERE {DAY} GROUP BY "exporter"'

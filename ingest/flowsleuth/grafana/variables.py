@@ -42,11 +42,22 @@ def address(*, one: bool = False) -> Json:
 
 
 def leading_ports(n: int = 8) -> Json:
-    """Return the hidden list of the largest ports of the window: what a graph by port shows."""
-    where = (*influxql.among("talkers", "network", "direction", "protocol"), "\"port\" != 'other'")
-    query = f'SELECT "port" FROM ({influxql.top("talkers", ("port",), n, where)})'
+    """Return the hidden list of the largest ports of the window: what a graph by port shows.
+
+    It is asked whether the graph is in sight or not. So over more than two days it holds the ports
+    that carried a tenth or more in an hour, which are few points.
+    """
+    largest = [
+        influxql.top(name, ("port",), n, (*_talking(name), "\"port\" != 'other'", span))
+        for name, span in (("talkers", influxql.SHORT), ("heavy", influxql.LONG))
+    ]
+    query = f'SELECT "port" FROM ({largest[0]}), ({largest[1]}) WHERE {influxql.RANGE}'
     hidden = {"hide": 2, "refresh": 2, "allValue": None, "skipUrlSync": True}
     return {**_asked("leading_ports", "Leading ports", query), **hidden}
+
+
+def _talking(measurement: str) -> tuple[str, ...]:
+    return influxql.among(measurement, "network", "direction", "protocol")
 
 
 def home() -> Json:
@@ -105,12 +116,16 @@ def interface() -> Json:
     return _asked("interface", "Interface", influxql.values("interfaces", "interface", where))
 
 
-def leading_interfaces(n: int = 10) -> Json:
-    """Return the hidden list of the largest interfaces of the window, by their names."""
+def leading(tag: str, n: int = 8) -> Json:
+    """Return the hidden list of the exporters or of the names of the largest interfaces.
+
+    A name is one in many exporters: it takes both lists to choose interfaces.
+    """
     where = influxql.among("interfaces", "exporter", "interface")
-    query = f'SELECT "interface" FROM ({influxql.top("interfaces", ("interface",), n, where)})'
+    largest = influxql.top("interfaces", ("exporter", "interface"), n, where)
+    query = f'SELECT "{tag}" FROM ({largest}) WHERE {influxql.RANGE}'
     hidden = {"hide": 2, "refresh": 2, "allValue": None, "skipUrlSync": True}
-    return {**_asked("leading_interfaces", "Leading interfaces", query), **hidden}
+    return {**_asked(f"leading_{tag}s", f"Leading {tag}s", query), **hidden}
 
 
 def lag() -> Json:

@@ -7,11 +7,22 @@ red: a wall that stands still must not look calm. No variables, no scrolling at 
 
 from flowsleuth.grafana import culprits, influxql, tiles, trust, variables
 from flowsleuth.grafana.boards import Board
-from flowsleuth.grafana.expressions import kept, math
-from flowsleuth.grafana.frames import grouped, largest, ordered, ranked, rows
+from flowsleuth.grafana.expressions import calm, kept, math
+from flowsleuth.grafana.frames import grouped, largest, ordered, ranked, rows, unless_others
 from flowsleuth.grafana.graphs import band, graph
-from flowsleuth.grafana.judged import PROTOCOL, STALE_S, WHOLE, above, age, networks, over_limit
-from flowsleuth.grafana.links import to
+from flowsleuth.grafana.judged import (
+    NOTHING,
+    PROTOCOL,
+    STALE_S,
+    WHOLE,
+    above,
+    age,
+    networks,
+    over_limit,
+    stale,
+)
+from flowsleuth.grafana.links import narrow, to
+from flowsleuth.grafana.names import shortened
 from flowsleuth.grafana.panels import (
     AMBER,
     CALM,
@@ -43,8 +54,6 @@ CELLS: Json = {
 
 
 NORMAL, ABOVE, OVER = "normal", "above normal", "over their limit"
-
-NOTHING = "STALE: nothing for six hours"
 
 CALMLY = ((None, RED), (0, CALM))
 """Red where there is no number at all."""
@@ -85,7 +94,7 @@ def _networks() -> Panel:
         "Networks",
         "How many networks are normal now, how many are above normal in the whole or in one "
         "protocol, and how many over their limit. Amber or red: read the lines below.",
-        [*age(), *networks(), *above(WHOLE), *above(PROTOCOL), *over_limit(), *shown],
+        [*stale(), *networks(), *above(WHOLE), *above(PROTOCOL), *over_limit(), *shown],
         unit="none",
         thresholds=CALMLY,
         calc="sum",
@@ -121,7 +130,7 @@ def _exporters() -> Panel:
         "Exporters",
         "How many exporters of the last day are heard, and how many sent nothing for five minutes: "
         "their networks cannot be judged.",
-        [*age(), *trust.states(), *shown],
+        [*stale(), *trust.states(), *shown],
         unit="none",
         thresholds=CALMLY,
         calc="sum",
@@ -143,7 +152,8 @@ def _age() -> Panel:
         "on this page is of the past: is `flowsleuth collect` running, does it reach InfluxDB?",
         [*age(), math("newest", "$age + 0", shown=True)],
         unit="dtdurations",
-        thresholds=(*CALMLY, (STALE_S, RED)),
+        # A window that reaches into the future, by a clock that is off, is not stale.
+        thresholds=((None, RED), (-STALE_S, CALM), (STALE_S, RED)),
         empty=NOTHING,
         width=5,
         height=3,
@@ -164,7 +174,14 @@ def _steps(colour: str) -> Json:
     return {"mode": "absolute", "steps": [{"value": at, "color": colour} for at, colour in steps]}
 
 
+SOUND = 0.5
+"""The state of nobody, which no exporter has."""
+
+
 def _chips() -> Panel:
+    calmly = {"text": "Nothing is wrong with any exporter that was heard"}
+    none_wrong = {"type": "special", "options": {"match": "empty", "result": calmly}}
+    sound = {"type": "value", "options": {str(SOUND): {"text": " ", "color": CALM}}}
     return Panel(
         "stat",
         "Exporters: who cannot be trusted",
@@ -172,18 +189,20 @@ def _chips() -> Panel:
         "1 % by its sequence numbers, sampling at an unknown rate, waiting for templates, or an "
         "active timeout above two minutes. A click shows the reasons and what to do.",
         [
-            *age(),
+            *stale(),
             *trust.states(),
             *kept("Fault", "$State", "$State != 0", shown=True),
+            *calm("exporters", ("exporter",), "profiles"),
+            math("Sound", f"{SOUND} * $Calm", shown=True),
         ],
         24,
         3,
         "none",
         defaults={
             "color": {"mode": "thresholds"},
-            "thresholds": {"mode": "absolute", "steps": [{"value": None, "color": CALM}]},
-            "mappings": trust.words(),
-            "noValue": "Nothing is wrong with any exporter that was heard",
+            "thresholds": {"mode": "absolute", "steps": [{"value": None, "color": RED}]},
+            "mappings": [*trust.worst_words(), sound],
+            "noValue": NOTHING,
             "links": [to("exporters", "Why")],
         },
         options={
@@ -194,8 +213,18 @@ def _chips() -> Panel:
             "wideLayout": False,
             "text": {"titleSize": 15, "valueSize": 17},
         },
-        overrides=[override("byName", "Fault", {"displayName": '${__data.fields["exporter"]}'})],
-        transformations=[*rows(), *ranked("Fault")],
+        overrides=[
+            override("byName", "State", {"displayName": '${__data.fields["exporter"]}'}),
+            override(
+                "byName", "exporter", {"unit": "string", "mappings": [none_wrong, *shortened(14)]}
+            ),
+        ],
+        transformations=[
+            *rows(),
+            largest("State", ["Fault", "Sound"]),
+            *ranked("State"),
+            *unless_others("Calm"),
+        ],
     )  # fmt: skip
 
 
@@ -225,6 +254,8 @@ def _total() -> Panel:
         "to what is normal at most. What is dashed is not complete: an exporter reports that late.",
         queries,
         mirrored=["in", "in_young", *(f"in_{field}" for field in BOUNDS)],
+        links=[narrow("networks", "All networks at this time")],
+        empty=NOTHING,
         overrides=_drawn(),
         width=8,
         height=13,

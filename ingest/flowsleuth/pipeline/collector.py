@@ -17,7 +17,8 @@ from flowsleuth.aggregate.stamps import MAX_WORKERS, Stamp, live_stamp
 from flowsleuth.baseline.publisher import Publisher
 from flowsleuth.config import Config
 from flowsleuth.errors import FlowSleuthError
-from flowsleuth.pipeline.health import Health, resident_bytes, summary_line
+from flowsleuth.health.ingester import Health, resident_bytes, summary_line
+from flowsleuth.health.slate import Slate
 from flowsleuth.pipeline.holdings import changed, digests, remembered
 from flowsleuth.pipeline.pipeline import Pipeline
 from flowsleuth.pipeline.reload import Read, plan, refusal
@@ -56,6 +57,9 @@ LOGGED = (
 )
 """What the line of each minute says where it is not zero."""
 
+SHOWN_S = 1.0
+"""How old what `/metrics` shows may be."""
+
 GAUGES = ("queue", "spool")
 """Of those, what is told as it is, not as what moved."""
 
@@ -67,6 +71,7 @@ class Collector:
     by the configuration is told of a new one through `on_reload`.
     archive: keeps what is received, but for what `exporters_only` drops: a stranger's flood must
     not push out what listed exporters sent.
+    slate: shows the totals to others while it runs.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Collector:
         read: Read | None = None,
         baseline: Publisher | None = None,
         archive: Archive | None = None,
+        slate: Slate | None = None,
     ) -> None:
         self._config = config
         self._receiver = receiver
@@ -92,6 +98,8 @@ class Collector:
         self._read = read
         self._baseline = baseline
         self._archive = archive
+        self._slate = Slate() if slate is None else slate
+        self._show_at = 0.0
         self._stopping = self._reload_wanted = False
         self._event_ns = 0
         self.on_reload: list[Callable[[Config], None]] = []
@@ -131,6 +139,8 @@ class Collector:
             self._close_windows()
             self._publish()
             self._report()
+            self._show()
+        self._slate.wipe()
         self._receiver.stop()
         if self._baseline is not None:
             self._baseline.stop()
@@ -196,6 +206,7 @@ class Collector:
         """Take one batch in, if there is one."""
         batch = self._receiver.batches(wait_s)
         if batch is None:
+            self._slate.decoding()
             return False
         if self._archive is not None:
             self._archive.add(self._pipeline.listed(batch))
@@ -206,6 +217,7 @@ class Collector:
             log.exception("a batch of %d datagrams was lost to a bug, please report it", len(batch))
             self._bugs += len(batch)
             return True
+        self._slate.decoding()
         self._malformed += int(decoded.counts["malformed"].sum())
         self._missing_template += int(decoded.counts["missing_template"].sum())
         for problem in decoded.problems[:1]:
@@ -252,6 +264,14 @@ class Collector:
 
     def _save(self) -> None:
         self._state.save(self._pipeline)
+
+    def _show(self) -> None:
+        """Write on the slate what there is to see, once in SHOWN_S."""
+        if (now := time.monotonic()) < self._show_at:
+            return
+        self._show_at = now + SHOWN_S
+        sockets = len(self._receiver.statistics().buffers)
+        self._slate.show(self._totals(), sockets, self._writer.standing())
 
     def _totals(self) -> dict[str, float]:
         received = self._receiver.statistics()

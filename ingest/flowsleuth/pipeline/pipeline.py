@@ -201,4 +201,5 @@ def _settings(config: Config) -> Settings:
         retention_ns=config.retention.detail_ns,
         interfaces=config.max_interfaces,
         profiles=tuple(profile.name for profile in config.profiles),
+        profile_limits={p.name: p.limit / 8 for p in config.profiles if p.limit is not None},
     )

@@ -23,6 +23,7 @@ from multiprocessing import connection, resource_tracker
 from multiprocessing.context import SpawnProcess
 
 from flowsleuth.errors import FlowSleuthError, ServiceError
+from flowsleuth.health.slate import Slate
 from flowsleuth.pipeline.reload import refusal
 from flowsleuth.receive.sockets import Bound, kernel_drops
 
@@ -49,11 +50,12 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a worker is given: its number of how many, and its sockets."""
+    """What a worker is given: its number of how many, its sockets, and its slate."""
 
     worker: int
     workers: int
     bound: tuple[Bound, ...]
+    slate: Slate
 
 
 Work = Callable[[Place], None]
@@ -97,18 +99,23 @@ def hold_reload() -> None:
 class Workers:
     """Starts the workers, starts again those that die, tells them to reload, and stops all of them.
 
-    sockets: [worker][endpoint], bound; closed at the end. renew: returns the work of workers that
-    start after a reload; raises FlowSleuthError where the configuration is wrong, and then none of
-    them reloads.
+    sockets: [worker][endpoint], bound; closed at the end. slates: one for each worker, wiped when
+    it dies. renew: returns the work of workers that start after a reload; raises FlowSleuthError
+    where the configuration is wrong, and then none of them reloads.
     """
 
     def __init__(
-        self, work: Work, sockets: Sequence[Sequence[socket.socket]], renew: Callable[[], Work]
+        self,
+        work: Work,
+        sockets: Sequence[Sequence[socket.socket]],
+        slates: Sequence[Slate],
+        renew: Callable[[], Work],
     ) -> None:
         self._renew = renew
         self._reload_wanted = False
         self._workers = [
-            _Worker(work, number, len(sockets), own) for number, own in enumerate(sockets)
+            _Worker(work, number, len(sockets), own, slate)
+            for number, (own, slate) in enumerate(zip(sockets, slates, strict=True))
         ]
         self._stopping = False
 
@@ -154,13 +161,19 @@ class _Worker:
     """One worker's process, and the next one where it died."""
 
     def __init__(
-        self, work: Work, number: int, workers: int, sockets: Sequence[socket.socket]
+        self,
+        work: Work,
+        number: int,
+        workers: int,
+        sockets: Sequence[socket.socket],
+        slate: Slate,
     ) -> None:
         self.name = f"worker {number}"
         self._work = work
         self._number = number
         self._workers = workers
         self._sockets = sockets
+        self._slate = slate
         self._dropped = [kernel_drops(sock) for sock in sockets]
         self._process: SpawnProcess | None = None
         self._status = 0
@@ -183,7 +196,7 @@ class _Worker:
 
     def _start(self, now: float) -> None:
         bound = tuple(map(Bound, self._sockets, self._dropped))
-        place = Place(self._number, self._workers, bound)
+        place = Place(self._number, self._workers, bound, self._slate)
         self._began = now
         self._process = _SPAWN.Process(
             target=_begin, args=(self._work, place), name=self.name, daemon=True
@@ -210,6 +223,7 @@ class _Worker:
         self._status = process.exitcode or 0
         process.close()
         self._process = None
+        self._slate.wipe()
 
     def renew(self, work: Work) -> None:
         """Tell the process to reload; one that is started later does this work at once."""

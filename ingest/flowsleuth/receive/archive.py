@@ -19,26 +19,29 @@ from functools import partial
 from queue import Empty, SimpleQueue
 
 import numpy as np
-import zstandard
 
 from flowsleuth.receive.archive_files import SLOT_NS
 from flowsleuth.receive.archive_folder import ArchiveFolder, Part
 from flowsleuth.receive.datagrams import Datagrams
 from flowsleuth.receive.packing import Packing
+from flowsleuth.receive.zstd import CompressionParameter, Strategy, ZstdCompressor
 
 log = logging.getLogger(__name__)
 
-CALM_LEVEL = 1
-"""zstd's, where there is time: higher levels take twice the CPU time for hardly fewer bytes."""
+CALM: dict[int, int] = {
+    CompressionParameter.compression_level: 1,
+    CompressionParameter.checksum_flag: 1,
+}
+"""zstd's parameters where there is time: higher levels cost twice as much for hardly less."""
 
-BUSY = zstandard.ZstdCompressionParameters(
-    strategy=zstandard.STRATEGY_FAST,
-    window_log=17,
-    hash_log=12,
-    min_match=7,
-    target_length=192,
-    write_checksum=1,
-)
+BUSY: dict[int, int] = {
+    CompressionParameter.strategy: Strategy.fast,
+    CompressionParameter.window_log: 17,
+    CompressionParameter.hash_log: 12,
+    CompressionParameter.min_match: 7,
+    CompressionParameter.target_length: 192,
+    CompressionParameter.checksum_flag: 1,
+}
 """zstd's parameters towards the limit of what `collect` takes: a tenth of the CPU time, for some
 twice the bytes (bench/archive.py). As its negative levels have them, with tables that fit into a
 core's own cache."""
@@ -89,8 +92,8 @@ class Archive:
         self._refused = self._lost = self._errors = 0
         self._frame = Packing()
         self._frame_ns = 0
-        self._calm = zstandard.ZstdCompressor(level=CALM_LEVEL, write_checksum=True)
-        self._busy = zstandard.ZstdCompressor(compression_params=BUSY)
+        self._calm = ZstdCompressor(options=CALM)
+        self._busy = ZstdCompressor(options=BUSY)
         self._part: Part | None = None
         self._slot = -1
         self._frame_at = self._written_at = self._tidy_at = 0.0
@@ -177,7 +180,9 @@ class Archive:
         new = self._part is None or not self._part.whole
         before, self._written_at = self._written_at, time.monotonic()
         busy = self._frame.size > BUSY_RATE * (self._written_at - before)
-        frame = (self._busy if busy else self._calm).compress(self._frame.view(with_header=new))
+        frame = (self._busy if busy else self._calm).compress(
+            self._frame.view(with_header=new), ZstdCompressor.FLUSH_FRAME
+        )
         if not self._try(partial(self._store, frame)):
             self._lost += self._frame.datagrams
         elif self._trouble:

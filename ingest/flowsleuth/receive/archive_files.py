@@ -17,9 +17,8 @@ from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
 
-import zstandard
-
 from flowsleuth.receive.streams import CHUNK, ZSTD_MAGIC
+from flowsleuth.receive.zstd import ZstdDecompressor, ZstdError
 
 SLOT_NS = 300 * 1_000_000_000
 """What a file holds: datagrams received in five minutes from a multiple of them since the epoch."""
@@ -115,7 +114,7 @@ def _frame_sizes(chunks: Iterator[bytes]) -> Iterator[int]:
     """Yield the packed size of each frame until one is damaged or cut."""
     rest = b""
     while True:
-        engine = zstandard.ZstdDecompressor().decompressobj()
+        engine = ZstdDecompressor()
         size = 0
         while not engine.eof:
             rest = rest or next(chunks, b"")
@@ -123,7 +122,7 @@ def _frame_sizes(chunks: Iterator[bytes]) -> Iterator[int]:
                 return
             try:
                 engine.decompress(rest)
-            except zstandard.ZstdError:
+            except ZstdError:
                 return
             size += len(rest)
             rest = engine.unused_data

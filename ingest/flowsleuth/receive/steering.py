@@ -19,7 +19,7 @@ from itertools import chain
 from flowsleuth.errors import ServiceError
 from flowsleuth.receive.sockets import bind_all
 
-_SO_ATTACH_FILTER = 26
+SO_ATTACH_FILTER = 26
 _SO_DETACH_FILTER = 27
 _SO_ATTACH_REUSEPORT_CBPF = 51
 
@@ -119,15 +119,15 @@ def _bind_group(probe: socket.socket, workers: int, group: list[socket.socket]) 
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6_only)
-        _attach(sock, _SO_ATTACH_FILTER, [(_RETURN, 0, 0, 0)])
+        attach(sock, SO_ATTACH_FILTER, [(_RETURN, 0, 0, 0)])
         sock.bind(address)
         sock.setblocking(False)
-    _attach(group[0], _SO_ATTACH_REUSEPORT_CBPF, _program(workers))
+    attach(group[0], _SO_ATTACH_REUSEPORT_CBPF, _program(workers))
     for sock in group:
         sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
 
-def _attach(sock: socket.socket, option: int, program: _Program) -> None:
+def attach(sock: socket.socket, option: int, program: _Program) -> None:
     """Give a socket a classic BPF program: struct sock_fprog, a length and a pointer."""
     code = b"".join(_INSTRUCTION.pack(*step) for step in program)
     buffer = ctypes.create_string_buffer(code, len(code))

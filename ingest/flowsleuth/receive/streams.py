@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
-import zstandard
-
 from flowsleuth.errors import InputError
+from flowsleuth.receive.zstd import ZstdDecompressor, ZstdError
 
 STDIN = "-"
 """The path that means standard input."""
@@ -30,9 +29,8 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 _GZIP_OUTPUT = 4 * 1024 * 1024
 
-_ZSTD_INPUT = 2 * 1024
-"""zstd cannot limit its output, and a block of 4 bytes may say 128 KiB (RFC 8878, 3.1.1.2): 2 KiB
-of input are at most 64 MiB."""
+_ZSTD_OUTPUT = 4 * 1024 * 1024
+"""A block of 4 bytes may say 128 KiB (RFC 8878, 3.1.1.2)."""
 
 Progress = Callable[[int], None]
 """Told how many bytes of the file, as it lies on the disk, were read since the last call."""
@@ -75,18 +73,16 @@ def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 def _unzstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Unpack zstd frames one after another."""
-    decompressor = zstandard.ZstdDecompressor()
-    engine = decompressor.decompressobj()
+    engine = ZstdDecompressor()
     try:
         for chunk in chunks:
-            for at in range(0, len(chunk), _ZSTD_INPUT):
-                rest = chunk[at : at + _ZSTD_INPUT]
-                while rest:
-                    if engine.eof:
-                        engine = decompressor.decompressobj()
-                    yield engine.decompress(rest)
-                    rest = engine.unused_data
-    except zstandard.ZstdError as error:
+            rest = chunk
+            while rest or not (engine.needs_input or engine.eof):
+                if engine.eof:
+                    engine = ZstdDecompressor()
+                yield engine.decompress(rest, _ZSTD_OUTPUT)
+                rest = engine.unused_data
+    except ZstdError as error:
         raise _FaultyError(f"the zstd data are damaged ({error})") from error
     if not engine.eof:
         raise _FaultyError("the zstd data are cut off")

@@ -23,6 +23,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from enum import IntEnum
 from typing import Any, Self
 
 from influxdb_client.client.write.retry import WritesRetry
@@ -92,6 +93,16 @@ class Written:
     write_seconds: float = 0.0
 
 
+class Standing(IntEnum):
+    """What becomes of points: taken; safe in the spool; in memory only; lost; the writer ended."""
+
+    TAKEN = 0
+    SPOOLED = 1
+    WAITING = 2
+    LOSING = 3
+    ENDED = 4
+
+
 class Retry(WritesRetry):
     """The client's retry, whose waiting ends when `stop` is set: nobody waits to stop a daemon."""
 
@@ -147,6 +158,7 @@ class InfluxWriter:
         self._service = WriteService(self._client.api_client)
         self._backlog = Backlog(settings.batch_points, backlog_bytes, spool)
         self._totals = Written()
+        self._dropped_before = 0  # points given up before the present trouble
         # (end, seconds) of the last writes; as many as a minute of full batches can bring
         self._recent: deque[tuple[float, float]] = deque(maxlen=1000)
         self._begun = 0.0
@@ -226,6 +238,16 @@ class InfluxWriter:
         counts.spool = self._spool.size if self._spool is not None else 0
         counts.write_seconds = self._longest(time.monotonic())
         return counts
+
+    def standing(self) -> Standing:
+        """Return what becomes of points, judged by the last attempt to write."""
+        if not self._thread.is_alive():
+            return Standing.ENDED
+        if not self.trouble:
+            return Standing.TAKEN
+        if self._backlog.dropped > self._dropped_before:
+            return Standing.LOSING
+        return Standing.SPOOLED if self._spool is not None else Standing.WAITING
 
     def _why(self) -> str:
         """Return why points wait."""
@@ -316,6 +338,8 @@ class InfluxWriter:
     def _note(self, error: Exception) -> None:
         """Count and log an attempt that failed."""
         self._totals.write_errors += 1
+        if not self.trouble:
+            self._dropped_before = self._backlog.dropped
         known = isinstance(error, ServiceError)
         self.trouble = str(error) if known else explain(error, self.settings)
         if self._may_log("trouble"):

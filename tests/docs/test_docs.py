@@ -11,7 +11,7 @@ from click import Context
 from flowsleuth.cli import COMMANDS, group
 from flowsleuth.config import parse
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if p.is_file())
 MADE = runpy.run_path(str(ROOT / "docs" / "make_tables.py"))["PAGES"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,9 +33,11 @@ def test_pages_made_from_tables_are_current(page):
     assert written == MADE[page](), f"docs/{page} is behind: `make docs`"
 
 
-def test_the_readme_lists_the_commands():
-    rows = TABLE_ROW.findall(section(README, "Which commands are there?"))
-    assert rows == [f"flowsleuth {name}" for name in COMMANDS]
+def test_the_readme_has_a_picture_a_comparison_and_every_page():
+    assert README.count("](docs/images/") == 1
+    assert section(README, "How does it compare?").count("\n|") > 5
+    linked = set(re.findall(r"\]\((docs/[a-z]+\.md)\)", README))
+    assert {page.relative_to(ROOT).as_posix() for page in ROOT.glob("docs/*.md")} <= linked
 
 
 @pytest.mark.parametrize("name", COMMANDS)

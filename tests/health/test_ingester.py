@@ -2,8 +2,8 @@
 
 import pytest
 
-from flowsleuth.pipeline import health
-from flowsleuth.pipeline.health import FIELDS, Health, resident_bytes, summary_line
+from flowsleuth.health import ingester as health
+from flowsleuth.health.ingester import FIELDS, Health, resident_bytes, summary_line
 from flowsleuth.schema import BY_NAME, Kind
 
 

@@ -1,0 +1,274 @@
+"""Are the alerts of 'above normal' right? 28 generated days, judged by provisioning/alerting.
+
+The world is normal_world's with talkers and other anomalies (alerts_world.py); the rules are
+evaluated on data time by the tests' evaluator, as often as Grafana would, on arrays that answer as
+InfluxDB does. `--check` compares both at some instants, on a real InfluxDB.
+
+Printed are, for each seed: how many alerts there were without an anomaly, in the first 14 days and
+in the last; of the anomalies of three times normal and more, and of the smaller ones: how many were
+told (recall), how often the first message named the right culprit, and how long it took from the
+first packet to the message, which includes the exporters' active timeout of 60 s. An alert is one
+network and direction, however many rules and protocols say so at a time.
+
+Exit status 1 where more than what is demanded was wrong.
+
+    python bench/alerts.py [--seeds N] [--seed FIRST] [--networks N] [--check N] [-v]
+"""
+
+import argparse
+import sys
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+import alerts_world  # noqa: E402
+from alerts_world import HOST, MANY, OUTBREAK, Points, Talkers, Told  # noqa: E402
+from grafana.evaluator import Rule, Watch, read_rules  # noqa: E402
+from grafana.evaluator.arrays import Arrays  # noqa: E402
+
+from flowsleuth.baseline.clock import STEP_S  # noqa: E402
+
+RULES = ROOT / "provisioning" / "alerting"
+ABOVE_NORMAL = "Traffic above normal"
+"""How the titles of the rules begin that are judged."""
+
+MOST_FIRST, MOST_LAST = 3, 1
+RECALL, RIGHT, IN_TIME_S = 0.9, 0.95, 300
+LARGE = 3.0
+"""What is demanded, and of which anomalies: times normal."""
+
+DAY_S = 86_400
+AFTER_S = 3600
+"""For how long after an anomaly an alert may be of it: ranges of 15 minutes, 40 minutes' lag."""
+
+
+@dataclass
+class Alert:
+    """An instance of a rule that alerts, seconds from the installation; until when."""
+
+    rule: Rule
+    labels: dict[str, str]
+    begin: float
+    end: float = np.inf
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """Network and direction."""
+        return self.labels.get("network", ""), self.labels.get("direction", "")
+
+    @property
+    def culprit(self) -> tuple[str | None, str | None]:
+        """Address and port, as far as it names them."""
+        return self.labels.get("address"), self.labels.get("port")
+
+    def __str__(self) -> str:
+        named = "/".join(f"{value}" for name, value in sorted(self.labels.items()))
+        return f"{self.rule.uid} on day {self.begin / DAY_S:.3f}: {named}"
+
+
+@dataclass
+class Verdict:
+    """What came of one world."""
+
+    told: list[Told]
+    wrong: list[list[Alert]] = field(default_factory=list)
+    """Alerts without an anomaly, those of one network and direction at a time together."""
+    alerts: list[list[Alert]] = field(default_factory=list)
+    """Of each anomaly, as they came."""
+
+    def wrong_between(self, first_day: int, last_day: int) -> int:
+        """Return how many alerts there were without an anomaly."""
+        return sum(first_day * DAY_S <= one[0].begin < last_day * DAY_S for one in self.wrong)
+
+
+def instants(rule: Rule, seed: int, begin: int, end: int) -> NDArray[np.int64]:
+    """Return when Grafana evaluates a rule: it delays each group by some times 10 s."""
+    late = zlib.crc32(f"{rule.group} {seed}".encode()) % (rule.interval_s // 10) * 10
+    first = -(-(begin - late) // rule.interval_s) * rule.interval_s + late
+    return np.arange(first, end, rule.interval_s)
+
+
+def alerts(rules: Sequence[Rule], store: Points, seed: int) -> list[Alert]:
+    """Return all instances that alerted in a world."""
+    source = Arrays(store)
+    watches = [Watch(rule, source) for rule in rules]
+    zero = store.made.first_step * STEP_S
+    found: list[Alert] = []
+    for first, last in alerts_world.pieces():
+        store.move(first, last)
+        source.forget()
+        for watch in watches:
+            at = instants(watch.rule, seed, zero + first * 60, zero + last * 60)
+            found += _alerts(watch, at, zero, found)
+    return sorted(found, key=lambda one: one.begin)
+
+
+def _alerts(watch: Watch, at: NDArray[np.int64], zero: int, known: Iterable[Alert]) -> list[Alert]:
+    firing = {
+        frozenset(one.labels.items()): one
+        for one in known
+        if one.rule is watch.rule and one.end == np.inf
+    }
+    new = []
+    for change in watch.run(at):
+        labels = dict(change.instance.result)
+        key = frozenset(labels.items())
+        if change.fired:
+            firing[key] = Alert(watch.rule, labels, change.at - zero)
+            new.append(firing[key])
+        elif change.before == "Alerting" and key in firing:
+            firing.pop(key).end = change.at - zero
+    return new
+
+
+def judge(seed: int, rules: Sequence[Rule], networks: int, anomalies: int) -> Verdict:
+    """Return what the rules said in the world of a seed."""
+    made, told = alerts_world.world(seed, networks, anomalies)
+    found = alerts(rules, Points(made, Talkers(made, told, seed)), seed)
+    verdict = Verdict(told, alerts=[[a for a in found if _belongs(a, one)] for one in told])
+    of_anomalies = {id(alert) for some in verdict.alerts for alert in some}
+    verdict.wrong = list(_together(a for a in found if id(a) not in of_anomalies))
+    return verdict
+
+
+def _belongs(alert: Alert, told: Told) -> bool:
+    anomaly = told.anomaly
+    in_time = told.begin_s <= alert.begin <= told.end_s + AFTER_S
+    return in_time and alert.way == (anomaly.network, anomaly.direction)
+
+
+def _together(found: Iterable[Alert]) -> Iterator[list[Alert]]:
+    """Yield alerts of the same network and direction, as long as one goes on or ended just now."""
+    open_: dict[tuple[str, str], list[Alert]] = {}
+    for alert in found:
+        some = open_.get(alert.way)
+        if some and alert.begin <= max(one.end for one in some) + AFTER_S:
+            some.append(alert)
+        else:
+            if some:
+                yield some
+            open_[alert.way] = [alert]
+    yield from open_.values()
+
+
+def is_right(alert: Alert, told: Told) -> bool:
+    """Return whether an alert names who it was: host and port, the port alone, or nobody."""
+    if alert.labels.get("protocol", told.anomaly.protocol) not in {told.anomaly.protocol, "all"}:
+        return False
+    address, port = alert.culprit
+    if told.kind == HOST:
+        return (address, port) == told.ends[0][:2]
+    if told.kind == OUTBREAK:
+        return address in {None, "other"} and port == told.ends[0].port
+    return address in {None, "other"} and port in {None, "other"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Some anomalies: how many were told, rightly, and after how many seconds each."""
+
+    all: int
+    told: int
+    right: int
+    seconds: list[float]
+
+    @property
+    def good(self) -> bool:
+        """Return whether it is as demanded."""
+        return (
+            self.told >= RECALL * self.all
+            and self.right >= RIGHT * self.told
+            and all(one <= IN_TIME_S for one in self.seconds)
+        )
+
+    def __str__(self) -> str:
+        if not self.told:
+            return f"told 0 of {self.all}"
+        return (
+            f"told {self.told} of {self.all}, {self.right} rightly, after "
+            f"{median(self.seconds):.0f} s (at most {max(self.seconds):.0f} s)"
+        )
+
+
+def measure(verdict: Verdict, *, large: bool) -> Measured:
+    """Return what there is to say of the anomalies of three times normal, or of the others."""
+    chosen = [
+        (told, some)
+        for told, some in zip(verdict.told, verdict.alerts, strict=True)
+        if (told.anomaly.factor >= LARGE) is large
+    ]
+    heard = [(told, some) for told, some in chosen if some]
+    return Measured(
+        len(chosen),
+        len(heard),
+        sum(_rightly(some, told) for told, some in heard),
+        [some[0].begin - told.begin_s for told, some in heard],
+    )
+
+
+def _rightly(some: list[Alert], told: Told) -> bool:
+    """Return whether the first message names it: all that came at that moment."""
+    return all(is_right(one, told) for one in some if one.begin == some[0].begin)
+
+
+def main() -> int:
+    """Print the lines of each seed; return the exit status."""
+    options = argparse.ArgumentParser(description="Are the alerts right?")
+    options.add_argument("--seeds", type=int, default=1, help="how many worlds")
+    options.add_argument("--seed", type=int, default=1, help="the first of them")
+    options.add_argument("--networks", type=int, default=10, help="how many of the ten")
+    options.add_argument("--anomalies", type=int, default=30, help="how many in a world")
+    options.add_argument("--rules", type=Path, default=RULES, help="a file, or a folder of them")
+    options.add_argument("-v", "--verbose", action="store_true", help="name what was wrong")
+    asked = options.parse_args()
+    rules = [r for r in read_rules(asked.rules).values() if r.title.startswith(ABOVE_NORMAL)]
+    print(f"rules: {', '.join(rule.uid for rule in rules)}")
+    good = bool(rules)
+    for seed in range(asked.seed, asked.seed + asked.seeds):
+        began = time.process_time()
+        verdict = judge(seed, rules, asked.networks, asked.anomalies)
+        good &= _print(seed, verdict, verbose=asked.verbose)
+        print(f"  ({time.process_time() - began:.0f} s of CPU)", flush=True)
+    return 0 if good else 1
+
+
+def _print(seed: int, verdict: Verdict, *, verbose: bool) -> bool:
+    first, last = verdict.wrong_between(0, 14), verdict.wrong_between(14, 28)
+    large, small = (measure(verdict, large=which) for which in (True, False))
+    print(
+        f"seed {seed}: without an anomaly {first} alerts in the first 14 days, {last} in the last"
+    )
+    print(f"  anomalies of {LARGE:g} times normal and more: {large}")
+    print(f"  smaller ones: {small}")
+    for kind in (HOST, OUTBREAK, MANY):
+        some = [(t, a) for t, a in zip(verdict.told, verdict.alerts, strict=True) if t.kind == kind]
+        heard = [(t, a) for t, a in some if a]
+        right = sum(_rightly(a, t) for t, a in heard)
+        print(f"  {kind}: told {len(heard)} of {len(some)}, {right} rightly")
+    if verbose:
+        _explain(verdict)
+    return first <= MOST_FIRST and last <= MOST_LAST and large.good
+
+
+def _explain(verdict: Verdict) -> None:
+    for some in verdict.wrong:
+        print(f"  wrong: {some[0]}{f' and {len(some) - 1} more' if some[1:] else ''}")
+    for told, some in zip(verdict.told, verdict.alerts, strict=True):
+        late = some and some[0].begin - told.begin_s > IN_TIME_S
+        if not some or late or not _rightly(some, told):
+            what = "late" if late else "wrongly told" if some else "missed"
+            print(f"  {what}: {told.kind} {told.ends[0]}, {told.anomaly}")
+            for alert in some:
+                print(f"    {alert.begin - told.begin_s:.0f} s: {alert}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
