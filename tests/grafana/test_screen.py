@@ -1,6 +1,7 @@
 """The dashboards on a screen: with a real Grafana and a real browser, which only clicks."""
 
 import re
+import secrets
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +10,11 @@ import pytest
 from local_grafana import GrafanaService
 from services import InfluxService, drop, unavailable
 
+from flowsleuth.config import Config
+from flowsleuth.grafana.culprits import LINES
+from flowsleuth.write import setup
 from grafana.screen import CHROMIUM, PANEL, Published, at_rest, chromium, faults, published
-from grafana.world import EARLIER, STORY, World, many_networks
+from grafana.world import EARLIER, LONG, STORY, World, many_networks
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -130,6 +134,42 @@ def test_nothing_is_cut_or_overlaps(page: Any, site: Published, name: str) -> No
             low = page.evaluate("document.scrollingElement.scrollHeight")
             assert low <= 1080, "the Wall scrolls"
     assert not found, "\n".join(found)
+
+
+def test_long_names_are_not_cut_on_the_wall(
+    page: Any, grafana: GrafanaService, influxdb: InfluxService
+) -> None:
+    made = many_networks(influxdb, 40, LONG, loud=7)
+    found = []
+    with published(grafana, made.config) as where:
+        page.goto(where.url("wall", "kiosk"))
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 1080})
+            at_rest(page)
+            assert panel(page, "^Above normal").get_by_text("udp/14857").count() == LINES
+            found += [f"{width}: {fault}" for fault in faults(page)]
+    drop(made.config)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("loud", "words"), [(0, "Nothing above normal"), (None, "STALE: nothing was written")]
+)
+def test_the_wall_says_that_all_is_well_only_where_it_knows(
+    page: Any, grafana: GrafanaService, influxdb: InfluxService, loud: int | None, words: str
+) -> None:
+    settings = influxdb.settings(database=f"test_{secrets.token_hex(6)}")
+    config = Config.model_validate({"influx": settings})
+    if loud is None:
+        setup.prepare(config)
+    else:
+        config = many_networks(influxdb, 1, loud=loud).config
+    with published(grafana, config) as where:
+        page.goto(where.url("wall", "kiosk"))
+        at_rest(page)
+        lines = panel(page, "^Above normal").inner_text().splitlines()
+    drop(config)
+    assert [line for line in lines[1:] if line.strip()] == [words]
 
 
 FULL = {

@@ -145,35 +145,55 @@ def _datagrams(site: Site, days: Collection[int], *, as_live: bool) -> Iterator[
     yield site.until(time.time_ns() if as_live else site.now_ns + AHEAD)
 
 
-def many_networks(influxdb: InfluxService, n: int) -> World:
+@dataclass(frozen=True)
+class Naming:
+    """What networks, hosts and exporters are called, by their number."""
+
+    network: str = "Branch office {:02}"
+    address: str = "10.{}.0.17"
+    host: str = ""
+    exporter: str = "router-{:02}.example"
+
+
+LONG = Naming(
+    "Customer network with a very long name {:02}",
+    "2001:db8:1234:5678:9abc:def0:1234:{:04x}",
+    "workstation-in-the-laboratory-{:02}.corp.example.com",
+    "router-with-a-very-long-name-{:02}.example.com",
+)
+
+
+def many_networks(
+    influxdb: InfluxService, n: int, naming: Naming = Naming(), *, loud: int = 1
+) -> World:
     """Return a database with n networks, quiet but for the first, and exporters with troubles."""
     now = time.time_ns()
     config = Config.model_validate(
         {"influx": influxdb.settings(database=f"test_{secrets.token_hex(6)}")}
     )
-    names = [f"Branch office {i:02}" for i in range(1, n + 1)]
+    names = [naming.network.format(i) for i in range(1, n + 1)]
     times = np.arange((now - 7 * HOUR) // MINUTE * MINUTE, now + AHEAD, MINUTE)
     rng = np.random.default_rng(n)
     tables = [*_health(now), *_normal(now, names)]
     for name, way, (protocol, share) in product(names, ("in", "out"), (("tcp", 0.8), ("udp", 0.2))):
         wave = 1 + 0.3 * np.sin(times / (2 * HOUR) + len(tables))
         octets = (share * 4e7 * wave * rng.uniform(0.8, 1.2, len(times))).astype(np.int64)
-        if (name, way, protocol) == (names[0], "out", "udp"):
+        if name in names[:loud] and (way, protocol) == ("out", "udp"):
             octets[times > now - 15 * MINUTE] += 900_000_000
         same = {"network": name, "direction": way, "protocol": protocol}
-        address = f"10.{names.index(name) + 1}.0.17"
+        number = names.index(name) + 1
+        address, host = (text.format(number) for text in (naming.address, naming.host))
+        end = {"network": name, "direction": way, "address": address}
         tables += [
             _counted("traffic", same, octets, times),
             _counted("talkers", {**same, "address": address, "port": "14857"}, octets, times),
-            _counted(
-                "hosts", {"network": name, "direction": way, "address": address}, octets, times
-            ),
+            _counted("hosts", end | ({"host": host} if host else {}), octets, times),
         ]
         if name == names[0]:
             profile = {"profile": "all", "direction": way, "protocol": protocol}
             tables.append(_counted("profiles", profile, octets * n, times))
     for i in range(max(3, n // 4)):
-        tags = {"exporter": f"router-{i:02}.example", "domain": "0", "version": "v9"}
+        tags = {"exporter": naming.exporter.format(i), "domain": "0", "version": "v9"}
         fields = {
             f.name: np.zeros(len(times))
             for f in BY_NAME["exporters"].fields
