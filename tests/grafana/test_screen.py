@@ -153,7 +153,8 @@ def test_long_names_are_not_cut_on_the_wall(
 
 
 @pytest.mark.parametrize(
-    ("loud", "words"), [(0, "Nothing above normal"), (None, "STALE: nothing was written")]
+    ("loud", "words"),
+    [(0, "Nothing above normal"), (None, "STALE: nothing was written for six hours")],
 )
 def test_the_wall_says_that_all_is_well_only_where_it_knows(
     page: Any, grafana: GrafanaService, influxdb: InfluxService, loud: int | None, words: str
