@@ -43,7 +43,7 @@ BUCKET_MS = 300_000
 LINE = (
     '${__data.fields["network"]} ${__data.fields["direction"]} ${__data.fields["Rate"]} '
     '${__data.fields["address"]} ${__data.fields["host"]} '
-    '${__data.fields["protocol"]}${__data.fields["port"]} ${__data.fields["Share"]} '
+    '${__data.fields["protocol"]} ${__data.fields["port"]} ${__data.fields["Share"]} '
     '${__data.fields["Since"]} ${__data.fields["Before"]}'
 )
 """One line; how many times what is normal it is stands behind it. What stands between its parts is
@@ -272,12 +272,12 @@ def _looks() -> list[Json]:
                 "mappings": [_null(f"new in {DAYS} days"), _negative()],
             },
         ),
-        _said("network", "$1", *shortened(14), empty="Nothing above normal"),
+        _said("network", "$1", empty="Nothing above normal"),
         _said("direction", "$1"),
-        _said("address", "· $1", written("^(.{6}).{4,}(.{6})$", "· $1…$2"), null=f"· {MANY}"),
+        _said("address", "$1", null=MANY),
         _said("host", "($1)", *shortened(10, "(", ")")),
-        _said("protocol", "· $1", null="· any"),
-        _said("port", "/$1 ·", null="/any ·"),
+        _said("protocol", "$1", null="any"),
+        _said("port", "$1", null="any"),
     ]
 
 
@@ -286,6 +286,8 @@ MANY = "many hosts, none large"
 
 def _said(tag: str, form: str, *shorter: Json, null: str = " ", empty: str = " ") -> Json:
     """Return how a tag is written in a line: `form` with $1 for it, and where it is missing.
+
+    The line's link has it as it is written here: what Hunt is asked for has to be "$1".
 
     shorter: how it is written where it is long, as five lines must find room on 1280 pixels.
     """
