@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from influxdb_client.client.write_api import SYNCHRONOUS
 from services import InfluxService, drop
 
 from flowsleuth.config import Config
@@ -161,12 +160,9 @@ class Site:
         for line in self.written():
             is_detail = line.split(",", 1)[0] in DETAIL
             of_policy[settings.detail if is_detail else settings.database].append(line)
-        with server.connect(settings) as client, client.write_api(SYNCHRONOUS) as api:
+        with server.connect(settings) as client, client.write_api() as api:
             for bucket, lines in of_policy.items():
-                for first in range(0, len(lines), 5000):
-                    api.write(
-                        bucket, settings.org, lines[first : first + 5000], write_precision="s"
-                    )
+                api.write(bucket, settings.org, lines, write_precision="s")
         try:
             yield config
         finally:
@@ -187,11 +183,7 @@ HEALTHY = {
 
 
 def _tagged(tags: Iterable[tuple[str, str]]) -> str:
-    return "".join(f",{key}={_escaped(value)}" for key, value in tags if value)
-
-
-def _escaped(text: str) -> str:
-    return text.replace(" ", "\\ ").replace(",", "\\,")
+    return "".join(f",{key}={value.replace(' ', chr(92) + ' ')}" for key, value in tags if value)
 
 
 def _cell(value: float | str) -> str:

@@ -51,7 +51,6 @@ SITUATIONS = (
     Situation("Many protocols", "above-whole-fast"),
     Situation("New protocol", "above-whole-fast"),
     Situation("Slowly", "above-host-slow", HOST),
-    Situation("Slowly, jumping", "above-host-slow", HOST),
     Situation("Late", "above-host-late", HOST),
     Situation("Too late"),
     Situation("A minute"),
@@ -85,9 +84,6 @@ def site() -> Site:
         Flow("Many protocols", "out", "udp", "10.2.0.2", "53", 6.0, 0, 20),
         Flow("New protocol", "out", "gre", "10.2.0.9", "0", 60.0, 0, 20),
         culprit("Slowly", 8.6, 0, 40),
-        culprit("Slowly, jumping", 8.4, 0, 40),
-        # Every fourth minute a quarter above, which the fast form leaves alone.
-        *(culprit("Slowly, jumping", 3.0, at, at + 1) for at in range(0, 40, 4)),
         culprit("Late", 60.0, 0, 40),
         culprit("Too late", 60.0, 0, 40),
         culprit("A minute", 60.0, 0, 1),

@@ -88,16 +88,6 @@ def traffic(ref: str, by: Sequence[str], span: Span, where: Sequence[str] = ()) 
     )
 
 
-def lower(ref: str, by: Sequence[str], span: Span) -> Ask:
-    """Return the query of traffic in each two windows on end: of the lower of them, bits/s."""
-    measured = (
-        f'SELECT sum({influxql.column("traffic", "bytes")}){BITS} AS "v" FROM "traffic" '
-        f"WHERE $timeFilter GROUP BY {EACH_WINDOW}, {tags(by)} fill(0)"
-    )
-    least = 'moving_average("v", 2) - abs(difference("v")) / 2'
-    return Ask(ref, f"SELECT {least} FROM ({measured}) GROUP BY {tags(by)}", span)
-
-
 WHOLE = "\"protocol\" = 'all'"
 
 _PAD = (

@@ -2,9 +2,9 @@
 
 `bytes_upper` of `baseline` is meant for five minutes. A single minute is above it by chance, a
 hundred times in two weeks of ten networks; two on end that are a quarter above it are not. What
-stays below that, but a tenth above for a quarter of an hour, is the slow form's (`bench/paces.py`
-counts both). The slow form leaves alone what the fast one tells: where two windows on end of the
-last 30 were that high, it begins nothing, and goes on with what it began.
+stays below that, but a tenth above for a quarter of an hour, is the slow form's (`bench/alerts.py`
+counts both). The slow form leaves alone what the fast one tells: where two of the last 30 windows
+were that high, it begins nothing, and goes on with what it began.
 
 References that both make, for each network, direction and protocol: `Rate` (bits/s), `Normal` (at
 most), `Excess` (over what is expected), and from 0 to 1 `Begins`, `Stays` and `Shown`: where there
@@ -98,7 +98,7 @@ class Pace:
             *self.mean("Rate", "Traffic"),
             math("Known", f"($Normal > 0) * {self.edge.is_ours('$Late')}"),
             math("Excess", "$Rate - $Expected"),
-            *(self._fast() if self.judged == FAST_ON_END else self._slow(by)),
+            *(self._fast() if self.judged == FAST_ON_END else self._slow()),
         ]
 
     def _fast(self) -> Nodes:
@@ -113,9 +113,9 @@ class Pace:
             math("Shown", "$Known * ($Peak > $Normal)"),
         ]
 
-    def _slow(self, by: Sequence[str]) -> Nodes:
+    def _slow(self) -> Nodes:
         # Where exporters are late there is no fast form to leave anything to.
-        leaves, alone = ([], "") if self.edge is LATE else (self._untold(by), " * $Untold")
+        leaves, alone = ([], "") if self.edge is LATE else (self._high(), " * $Low")
         return [
             *leaves,
             reduced("Peak", "Traffic", "max"),
@@ -124,12 +124,12 @@ class Pace:
             math("Shown", "$Known * ($Peak > $Normal)"),
         ]
 
-    def _untold(self, by: Sequence[str]) -> Nodes:
-        """Return what is 1 where the fast form told nothing: `Untold`."""
+    def _high(self) -> Nodes:
+        """Return what is 1 where the fast form told nothing: `Low`."""
         return [
-            asked.lower("Lower", by, self.span),
-            reduced("High", "Lower", "max"),
-            math("Untold", f"$High <= {FAST_OVER} * $Normal"),
+            math("HighSeries", f"$Traffic > {FAST_OVER} * $Normal"),
+            reduced("High", "HighSeries", "sum"),
+            math("Low", f"$High < {FAST_ON_END}"),
         ]
 
 
