@@ -11,7 +11,7 @@ from flowsleuth.grafana.changes import changed
 from flowsleuth.grafana.graphs import bars, graph
 from flowsleuth.grafana.links import crumb, label, narrow
 from flowsleuth.grafana.panels import BYTES, COUNT, HOUR, RED, Panel, Query, Row, override, text
-from flowsleuth.grafana.tables import Column, table
+from flowsleuth.grafana.tables import Column, merged, table, untimed
 
 NETWORK = influxql.among("traffic", "network", "direction")
 TRAFFIC = influxql.among("traffic", "network", "direction", "protocol")
@@ -137,17 +137,30 @@ def _occurrences(
     return table(
         title,
         description,
-        [Query(influxql.hourly("heavy", tags, where), table=True)],
+        [
+            Query(influxql.hourly("heavy", (*tags, "network"), where), table=True),
+            cells.named(("network",), (*NAMED, where[-1]), "B", influxql.WEEKS),
+        ],
         [
             Column("Time", "Hour", HOUR, 132, links=[narrow("hunt", "Hunt at this time", hours=2)]),
-            *cells.tags(*tags),
+            *cells.tags(*(name for tag in tags for name in _with_host(tag))),
             Column("bytes", "Bytes", BYTES, 80),
         ],
+        before=[untimed("B"), *merged("bytes")],
+        hidden=["network", "seen", *(() if "address" in tags else ("address", "host"))],
         sort="Hour",
         width=12,
         height=7,
         empty=NOBODY_CHOSEN,
     )
+
+
+NAMED = influxql.among("hosts", "network")
+
+
+def _with_host(tag: str) -> tuple[str, ...]:
+    """Return the columns of a tag: beside an address stands its name."""
+    return ("address", "host") if tag == "address" else (tag,)
 
 
 def _history() -> Panel:
