@@ -148,9 +148,15 @@ def test_each_alert_has_its_heading_in_the_runbook_and_no_other_has() -> None:
     page = (ROOT / "docs" / "runbook.md").read_text("utf-8")
     headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
     assert headings == list(dict.fromkeys(rule.alert for rule in rules()))
+    wiki = "https://wiki.example/runbook"
+    linked = {r["uid"]: r for g in write.groups(Constants(), runbook=wiki) for r in g["rules"]}
     for rule in rules():
-        link = next(r for r in RULES if r["uid"] == rule.uid)["annotations"]["runbook_url"]
-        assert link.endswith(f"docs/runbook.md#{rule.alert.lower().replace(' ', '-')}")
+        link = linked[rule.uid]["annotations"]["runbook_url"]
+        assert link == f"{wiki}#{rule.alert.lower().replace(' ', '-')}"
+
+
+def test_nobody_is_sent_to_a_runbook_that_nobody_published() -> None:
+    assert not [r["uid"] for r in RULES if "runbook_url" in r["annotations"]]
 
 
 def test_the_page_lists_each_rule_and_each_contact_point() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from flowsleuth.cli import HELP
-from flowsleuth.cli.options import config_option, read_config
+from flowsleuth.cli.options import config_option, read_config, read_hosts
 from flowsleuth.config import Grafana
 from flowsleuth.config.grafana import check_url
 from flowsleuth.provision.connection import from_environment
@@ -48,6 +48,12 @@ def _url(_context: click.Context, _parameter: click.Parameter, value: str | None
     metavar="NAME",
     multiple=True,
     help="A mute timing that is there already, in which alerts are silent; several times too.",
+)
+@click.option(
+    "--runbook",
+    metavar="URL",
+    callback=_url,
+    help="Where a copy of docs/runbook.md can be read: each alert links to its part.",
 )
 @click.option("--test", is_flag=True, help="Then send the demo's alert through the receiver.")
 @click.option("--keep-edits", is_flag=True, help="Leave what somebody changed in Grafana as it is.")
@@ -98,4 +104,5 @@ def command(
         config.model_copy(update={"grafana": from_environment(settings)}),
         Options(dry_run=dry_run, remove=remove, test=test, keep_edits=keep_edits, adopt=adopt),
         Voice(click.echo, lambda text: click.echo(f"flowsleuth: {text}", err=True)),
+        {} if remove else read_hosts(config),
     )
