@@ -2,12 +2,16 @@
 
     GRAFANA_HOME=/usr/share/grafana python docs/take_pictures.py [NAME …]
 
-NAME: some dashboards only (wall, networks, …). It needs what the tests on a screen need: a Grafana
+NAME: some only (wall, networks, …, mail). The mail is the one that tests/alerting/test_delivery.py
+gets from a Grafana, as wide as a phone. It needs what the tests on a screen need: a Grafana
 with its pages, an InfluxDB, chromium, and the dependency group `test`. The story is ten minutes old
 in all of them, and what is normal is what the ingester would have computed from these two weeks.
 """
 
+import os
+import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -43,7 +47,10 @@ CHOSEN = {
 
 HOURS = {"networks": 3, "network": 2, "hunt": 1, "host": 3, "exporters": 1}
 
-NAMES = ("wall", "networks", "network", "hunt", "host", "exporters")
+PHONE = {"width": 412, "height": 915}
+MAIL = "mail"
+
+NAMES = ("wall", "networks", "network", "hunt", "host", "exporters", MAIL)
 
 
 def main(names: list[str]) -> None:
@@ -60,7 +67,9 @@ def main(names: list[str]) -> None:
         page = stack.enter_context(chromium(playwright, service)).new_page()
         # The menu at the side is Grafana's, and takes room.
         page.add_init_script("localStorage.setItem('grafana.navigation.docked', 'false')")
-        for name in names:
+        if MAIL in names:
+            _take_mail(page)
+        for name in (one for one in names if one != MAIL):
             began = time.monotonic()
             path = IMAGES / f"{name}.png"
             if name == "wall":
@@ -76,6 +85,19 @@ def main(names: list[str]) -> None:
                 page.screenshot(path=path, clip=_content(page), style=NO_CLOCK)
             size = path.stat().st_size
             print(f"{path.relative_to(ROOT)}: {size:,} bytes, {time.monotonic() - began:.0f} s")
+
+
+def _take_mail(page: Page) -> None:
+    """Take the picture of what a phone shows of the mail that arrived."""
+    test = ROOT / "tests" / "alerting" / "test_delivery.py"
+    with tempfile.TemporaryDirectory() as folder:
+        mail, path = Path(folder) / "mail.html", IMAGES / f"{MAIL}.png"
+        words = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", test, "-k", "the_mail"]
+        subprocess.run(words, check=True, env=os.environ | {"FLOWSLEUTH_MAIL": str(mail)})  # noqa: S603
+        page.set_viewport_size(PHONE)
+        page.goto(mail.as_uri())
+        page.screenshot(path=path)
+        print(f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes")
 
 
 def _content(page: Page) -> dict[str, float]:

@@ -5,18 +5,10 @@ from typing import Any
 import click
 
 from flowsleuth.cli import HELP
-from flowsleuth.cli.options import config_option, read_config, read_hosts
+from flowsleuth.cli.options import config_option, read_config, read_hosts, read_url
 from flowsleuth.config import Grafana
-from flowsleuth.config.grafana import check_url
 from flowsleuth.provision.connection import from_environment
 from flowsleuth.provision.run import Options, Voice, run
-
-
-def _url(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    try:
-        return value and check_url(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value}: allowed is {error}") from None
 
 
 @click.command("provision", context_settings=HELP)
@@ -25,7 +17,7 @@ def _url(_context: click.Context, _parameter: click.Parameter, value: str | None
     "--grafana",
     "url",
     metavar="URL",
-    callback=_url,
+    callback=read_url,
     help="The Grafana, 11.0 or newer [default: grafana.url, or $GRAFANA_URL].",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would change, as a diff.")
@@ -34,7 +26,7 @@ def _url(_context: click.Context, _parameter: click.Parameter, value: str | None
 @click.option(
     "--influx-url",
     metavar="URL",
-    callback=_url,
+    callback=read_url,
     help="InfluxDB as Grafana reaches it, where that is not influx.url.",
 )
 @click.option(
@@ -52,7 +44,7 @@ def _url(_context: click.Context, _parameter: click.Parameter, value: str | None
 @click.option(
     "--runbook",
     metavar="URL",
-    callback=_url,
+    callback=read_url,
     help="Where a copy of docs/runbook.md can be read: each alert links to its part.",
 )
 @click.option("--test", is_flag=True, help="Then send the demo's alert through the receiver.")
