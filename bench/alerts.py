@@ -31,8 +31,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 import alerts_world  # noqa: E402
 from alerts_world import HOST, MANY, OUTBREAK, Points, Talkers, Told  # noqa: E402
-from grafana.evaluator import Rule, Watch, read_rules  # noqa: E402
+from grafana.evaluator import Change, Rule, Watch, only, outcome, read_rules  # noqa: E402
 from grafana.evaluator.arrays import Arrays  # noqa: E402
+from grafana.evaluator.values import Refused  # noqa: E402
 
 from flowsleuth.baseline.clock import STEP_S  # noqa: E402
 
@@ -46,6 +47,13 @@ LARGE = 3.0
 """What is demanded, and of which anomalies: times normal."""
 
 DAY_S = 86_400
+WHOLE = range(alerts_world.DAYS)
+PIECE = 120
+"""Instants that are evaluated at once: so many have the talkers of a whole site in 100 MB."""
+
+MAY = ("Stays", "Begins")
+"""References of the rules."""
+
 AFTER_S = 3600
 """For how long after an anomaly an alert may be of it: ranges of 15 minutes, 40 minutes' lag."""
 
@@ -96,29 +104,47 @@ def instants(rule: Rule, seed: int, begin: int, end: int) -> NDArray[np.int64]:
     return np.arange(first, end, rule.interval_s)
 
 
-def alerts(rules: Sequence[Rule], store: Points, seed: int) -> list[Alert]:
-    """Return all instances that alerted in a world."""
-    source = Arrays(store)
-    watches = [Watch(rule, source) for rule in rules]
+def alerts(
+    rules: Sequence[Rule], store: Points, seed: int, days: range = WHOLE, *, skip: bool = True
+) -> list[Alert]:
+    """Return all instances that alerted in a world; skip: instants at which none can."""
+    source = Arrays(store, PIECE)
+    watches = [Watch(only(rule, rule.condition), source) for rule in rules]
     zero = store.made.first_step * STEP_S
     found: list[Alert] = []
-    for first, last in alerts_world.pieces():
-        store.move(first, last)
+    for day in days:
+        store.move(day * 1440, (day + 1) * 1440)
         source.forget()
         for watch in watches:
-            at = instants(watch.rule, seed, zero + first * 60, zero + last * 60)
-            found += _alerts(watch, at, zero, found)
+            at = instants(watch.rule, seed, zero + day * DAY_S, zero + (day + 1) * DAY_S)
+            changes = watch.run(at, may_alert(watch.rule, source, at) if skip else None)
+            found += _alerts(watch, changes, zero, found)
     return sorted(found, key=lambda one: one.begin)
 
 
-def _alerts(watch: Watch, at: NDArray[np.int64], zero: int, known: Iterable[Alert]) -> list[Alert]:
+def may_alert(rule: Rule, source: Arrays, at: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return at which instants anything but Normal may come of a rule of above normal.
+
+    Its verdict is 0 where `Begins` and `Stays` are, and these need no talkers.
+    """
+    found = outcome(only(rule, *MAY), source, at)
+    if found.failed:
+        raise Refused(found.failed[1])
+    numbers = (number for ref in MAY for number in found.values[ref].numbers)
+    quiet = [~number.there | (number.value == 0) for number in numbers]
+    return ~np.logical_and.reduce(quiet)
+
+
+def _alerts(
+    watch: Watch, changes: Iterable[Change], zero: int, known: Iterable[Alert]
+) -> list[Alert]:
     firing = {
         frozenset(one.labels.items()): one
         for one in known
-        if one.rule is watch.rule and one.end == np.inf
+        if one.rule.uid == watch.rule.uid and one.end == np.inf
     }
     new = []
-    for change in watch.run(at):
+    for change in changes:
         labels = dict(change.instance.result)
         key = frozenset(labels.items())
         if change.fired:
