@@ -48,11 +48,11 @@ LARGE = 3.0
 
 DAY_S = 86_400
 WHOLE = range(alerts_world.DAYS)
-PIECE = 120
-"""Instants that are evaluated at once: so many have the talkers of a whole site in 100 MB."""
+PIECE = 240
+"""Instants that are evaluated at once: a bound of the memory."""
 
-MAY = ("Stays", "Begins")
-"""References of the rules."""
+KNOWN, MAY = "Known", ("Stays", "Begins")
+"""References of the rules: whose traffic they judge, and what of it may be above normal."""
 
 AFTER_S = 3600
 """For how long after an anomaly an alert may be of it: ranges of 15 minutes, 40 minutes' lag."""
@@ -107,32 +107,70 @@ def instants(rule: Rule, seed: int, begin: int, end: int) -> NDArray[np.int64]:
 def alerts(
     rules: Sequence[Rule], store: Points, seed: int, days: range = WHOLE, *, skip: bool = True
 ) -> list[Alert]:
-    """Return all instances that alerted in a world; skip: instants at which none can."""
+    """Return all instances that alerted in a world; skip: what cannot, which changes nothing."""
     source = Arrays(store, PIECE)
     watches = [Watch(only(rule, rule.condition), source) for rule in rules]
     zero = store.made.first_step * STEP_S
     found: list[Alert] = []
     for day in days:
+        begin, end = (zero + each * DAY_S for each in (day, day + 1))
+        at = [instants(rule, seed, begin, end) for rule in rules]
         store.move(day * 1440, (day + 1) * 1440)
         source.forget()
-        for watch in watches:
-            at = instants(watch.rule, seed, zero + day * DAY_S, zero + (day + 1) * DAY_S)
-            changes = watch.run(at, may_alert(watch.rule, source, at) if skip else None)
+        may = may_alert(rules, at, source) if skip else []
+        if skip:
+            store.narrow({way for some in may for way in some})
+            source.forget()
+        for i, watch in enumerate(watches):
+            changes = watch.run(at[i], _any(may[i], len(at[i])) if skip else None)
             found += _alerts(watch, changes, zero, found)
     return sorted(found, key=lambda one: one.begin)
 
 
-def may_alert(rule: Rule, source: Arrays, at: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return at which instants anything but Normal may come of a rule of above normal.
+Ways = dict[tuple[str, str], NDArray[np.bool_]]
+"""By network and direction: (n,), at which instants."""
 
-    Its verdict is 0 where `Begins` and `Stays` are, and these need no talkers.
+
+def may_alert(
+    rules: Sequence[Rule], at: Sequence[NDArray[np.int64]], source: Arrays
+) -> list[Ways]:
+    """Return of each rule where and when anything but Normal may come of it.
+
+    The verdict of a rule of above normal is 0 where `Begins` and `Stays` are, of that network and
+    direction, and these need no talkers. Several rules have the same of them.
     """
-    found = outcome(only(rule, *MAY), source, at)
+    known: dict[str, Ways] = {}
+    found = []
+    for rule, when in zip(rules, at, strict=True):
+        ways = _not_zero(only(rule, KNOWN), when, source)
+        if ways:  # of other networks' pace, mostly
+            judged = only(rule, *MAY)
+            key = f"{judged.nodes} {when.tobytes().hex()}"
+            if key not in known:
+                known[key] = _not_zero(judged, when, source)
+            ways = known[key]
+        found.append(ways)
+    return found
+
+
+def _not_zero(rule: Rule, at: NDArray[np.int64], source: Arrays) -> Ways:
+    found = outcome(rule, source, at)
     if found.failed:
         raise Refused(found.failed[1])
-    numbers = (number for ref in MAY for number in found.values[ref].numbers)
-    quiet = [~number.there | (number.value == 0) for number in numbers]
-    return ~np.logical_and.reduce(quiet)
+    ways: Ways = {}
+    refs = MAY if rule.condition in MAY else (rule.condition,)
+    for number in (number for ref in refs for number in found.values[ref].numbers):
+        may = number.there & (number.value != 0)
+        if may.any():
+            labels = dict(number.labels)
+            way = labels["network"], labels["direction"]
+            ways[way] = ways.get(way, False) | may
+    return ways
+
+
+def _any(ways: Ways, count: int) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = np.logical_or.reduce([np.zeros(count, np.bool_), *ways.values()])
+    return found
 
 
 def _alerts(
@@ -146,6 +184,7 @@ def _alerts(
     new = []
     for change in changes:
         labels = dict(change.instance.result)
+        assert labels.get("network"), "a join has dropped the labels"
         key = frozenset(labels.items())
         if change.fired:
             firing[key] = Alert(watch.rule, labels, change.at - zero)

@@ -13,8 +13,8 @@ normal (of the network's whole in that direction, or of the protocol), and begin
 those of a piece.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import normal
@@ -50,6 +50,10 @@ DRIFT = 30
 
 LAG_S = 62.0
 """Exporters with an active timeout of a minute."""
+
+
+Way = tuple[str, str]
+"""Network and direction."""
 
 
 class End(NamedTuple):
@@ -163,19 +167,24 @@ class Talkers:
             steps[i] = keep * steps[i - 1] + np.sqrt(1 - keep * keep) * steps[i]
         return np.moveaxis(0.6 * steps, 0, 2)
 
-    def between(self, first: int, last: int) -> Grid:
-        """Return `talkers` of minutes first..last-1."""
+    def between(
+        self, first: int, last: int, ways: Collection[Way] | None = None
+    ) -> Grid:
+        """Return `talkers` of minutes first..last-1, of these networks and directions, or of all."""
         minutes = np.arange(first, last)
         tags: list[Tags] = []
         cells: list[Floats] = []
         parts = [(i, p) for i, p in enumerate(self._made.parts) if p.begin < last and p.end > first]
-        random = np.random.default_rng((self._seed, 3, first))
         for row, one in enumerate(self._made.series):
+            if ways is not None and one[:2] not in ways:
+                continue
+            random = np.random.default_rng((self._seed, 3, first, row))
             found = self._of(row, one, minutes, [(i, p) for i, p in parts if p.row == row])
             for (where, port), sent in self._counted(row, one, found, minutes, random).items():
                 tags.append({**one._asdict(), "address": where, "port": port})
                 cells.append(sent)
-        return _grid(tags, {"bytes": np.array(cells)}, _minute_ms(self._made, minutes))
+        whole = np.array(cells).reshape(len(tags), len(minutes))
+        return _grid(tags, {"bytes": whole}, _minute_ms(self._made, minutes))
 
     def _of(
         self,
@@ -277,6 +286,9 @@ class Points:
     made: World
     talkers: Talkers
     _grids: dict[str, Grid] = field(default_factory=dict)
+    _now: dict[str, Grid] = field(default_factory=dict)
+    _piece: tuple[int, int] = (0, MINUTES)
+    _ways: Collection[Way] | None = None
 
     def __post_init__(self) -> None:
         times = _minute_ms(self.made, np.arange(MINUTES))
@@ -294,11 +306,30 @@ class Points:
     def grid(self, measurement: str, begin_ms: int, end_ms: int) -> Grid:
         """As `Store` has it."""
         del begin_ms, end_ms
-        return self._grids[measurement]
+        if measurement == "talkers" and measurement not in self._now:
+            self._now[measurement] = self.talkers.between(*self._piece, self._ways)
+        return self._now[measurement]
 
     def move(self, first: int, last: int) -> None:
         """Make ready for evaluations at minutes first..last-1."""
-        self._grids["talkers"] = self.talkers.between(max(first - BEFORE, 0), min(last, MINUTES))
+        self._piece = max(first - BEFORE, 0), min(last, MINUTES)
+        self._ways = None
+        self._now = dict(self._grids)
+
+    def narrow(self, ways: Collection[Way]) -> None:
+        """Leave out other networks and directions, until the next move."""
+        self._ways = ways
+        self._now = {name: _of_ways(grid, ways) for name, grid in self._grids.items()}
+
+
+def _of_ways(grid: Grid, ways: Collection[Way]) -> Grid:
+    rows = [
+        row
+        for row, tags in enumerate(grid.tags)
+        if "network" not in tags or (tags["network"], tags["direction"]) in ways
+    ]
+    columns = {name: column[rows] for name, column in grid.columns.items()}
+    return replace(grid, tags=tuple(grid.tags[row] for row in rows), columns=columns)
 
 
 def _baseline(made: World) -> Grid:
