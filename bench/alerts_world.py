@@ -21,7 +21,7 @@ import normal
 import normal_world
 import numpy as np
 from grafana.evaluator.arrays import Grid, Tags
-from normal_world import DAYS, LEARNING_DAYS, MINUTES, PACKETS, Anomaly, Floats, World
+from normal_world import LEARNING_DAYS, MINUTES, PACKETS, Anomaly, Floats, World
 from numpy.typing import NDArray
 
 from flowsleuth.baseline.clock import STEP_S
@@ -167,10 +167,8 @@ class Talkers:
             steps[i] = keep * steps[i - 1] + np.sqrt(1 - keep * keep) * steps[i]
         return np.moveaxis(0.6 * steps, 0, 2)
 
-    def between(
-        self, first: int, last: int, ways: Collection[Way] | None = None
-    ) -> Grid:
-        """Return `talkers` of minutes first..last-1, of these networks and directions, or of all."""
+    def between(self, first: int, last: int, ways: Collection[Way] | None = None) -> Grid:
+        """Return `talkers` of minutes first..last-1, of these ways, or of all."""
         minutes = np.arange(first, last)
         tags: list[Tags] = []
         cells: list[Floats] = []
@@ -352,5 +350,3 @@ def _baseline(made: World) -> Grid:
     )
     tags = tuple(one._asdict() for one in past.series)
     return Grid(tags, columns, steps * STEP_S * 1000)
-
-

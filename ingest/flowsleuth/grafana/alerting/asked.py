@@ -88,6 +88,12 @@ def traffic(ref: str, by: Sequence[str], span: Span, where: Sequence[str] = ()) 
     )
 
 
+def rises(ref: str, by: Sequence[str], span: Span) -> Ask:
+    """Return the query of how much more each window of `traffic` has than the one before."""
+    windows = traffic(ref, by, span).text.replace(f"{BITS} FROM", f'{BITS} AS "v" FROM', 1)
+    return Ask(ref, f'SELECT difference("v") FROM ({windows}) GROUP BY {tags(by)}', span)
+
+
 WHOLE = "\"protocol\" = 'all'"
 
 _PAD = (
