@@ -198,10 +198,16 @@ def _alerts(
     return new
 
 
-def judge(seed: int, rules: Sequence[Rule], networks: int, anomalies: int) -> Verdict:
-    """Return what the rules said in the world of a seed."""
+def judge(
+    seed: int, rules: Sequence[Rule], networks: int, anomalies: int, days: range = WHOLE
+) -> Verdict:
+    """Return what the rules said in the world of a seed, on these days of it."""
     made, told = alerts_world.world(seed, networks, anomalies)
-    found = alerts(rules, Points(made, Talkers(made, told, seed)), seed)
+    # What is normal is looked for in the last 25 hours.
+    hours = range(max(24 * (days.start - 2), 0), 24 * days.stop)
+    store = Points(made, Talkers(made, told, seed), hours)
+    told = [one for one in told if days.start <= one.begin_s / DAY_S < days.stop]
+    found = alerts(rules, store, seed, days)
     verdict = Verdict(told, alerts=[[a for a in found if _belongs(a, one)] for one in told])
     of_anomalies = {id(alert) for some in verdict.alerts for alert in some}
     verdict.wrong = list(_together(a for a in found if id(a) not in of_anomalies))
@@ -317,16 +323,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for seed in range(asked.seed, asked.seed + asked.seeds):
         began = time.process_time()
         verdicts.append(judge(seed, rules, asked.networks, asked.anomalies))
-        good &= _print(f"seed {seed}", verdicts[-1:])
+        good &= report(f"seed {seed}", verdicts[-1:])
         if asked.verbose:
             _explain(verdicts[-1])
         print(f"  ({time.process_time() - began:.0f} s of CPU)", flush=True)
     if len(verdicts) > 1:
-        good &= _print(f"{len(verdicts)} seeds", verdicts)
+        good &= report(f"{len(verdicts)} seeds", verdicts)
     return 0 if good else 1
 
 
-def _print(name: str, verdicts: Sequence[Verdict]) -> bool:
+def report(name: str, verdicts: Sequence[Verdict]) -> bool:
+    """Print what came of some worlds; return whether it is as demanded."""
     first, last = (sum(v.wrong_between(*days) for v in verdicts) for days in HALVES)
     large, small = (
         reduce(add, (measure(verdict, large=which) for verdict in verdicts))

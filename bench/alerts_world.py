@@ -13,7 +13,7 @@ normal (of the network's whole in that direction, or of the protocol), and begin
 those of a piece.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ import normal
 import normal_world
 import numpy as np
 from grafana.evaluator.arrays import Grid, Tags
-from normal_world import LEARNING_DAYS, MINUTES, PACKETS, Anomaly, Floats, World
+from normal_world import DAYS, LEARNING_DAYS, MINUTES, PACKETS, Anomaly, Floats, World
 from numpy.typing import NDArray
 
 from flowsleuth.baseline.clock import STEP_S
@@ -283,6 +283,8 @@ class Points:
 
     made: World
     talkers: Talkers
+    hours: Sequence[int] = range(DAYS * 24)
+    """In which something is normal."""
     _grids: dict[str, Grid] = field(default_factory=dict)
     _now: dict[str, Grid] = field(default_factory=dict)
     _piece: tuple[int, int] = (0, MINUTES)
@@ -293,7 +295,7 @@ class Points:
         tags: list[Tags] = [one._asdict() for one in self.made.series]
         counted = np.floor(self.made.bytes)
         self._grids["traffic"] = _grid(tags, {"bytes": counted}, times)
-        self._grids["baseline"] = _baseline(self.made)
+        self._grids["baseline"] = _baseline(self.made, self.hours)
         directions = sorted({one.direction for one in self.made.series})
         profiles: list[Tags] = [{"profile": "all", "direction": each} for each in directions]
         of = np.array([[one.direction == each for one in self.made.series] for each in directions])
@@ -330,9 +332,9 @@ def _of_ways(grid: Grid, ways: Collection[Way]) -> Grid:
     return replace(grid, tags=tuple(grid.tags[row] for row in rows), columns=columns)
 
 
-def _baseline(made: World) -> Grid:
+def _baseline(made: World, hours: Sequence[int]) -> Grid:
     past = normal.Remembered(made)
-    expected, upper = normal.written(made, past)
+    expected, upper = normal.written(made, past, hours)
     steps = past.first + np.arange(expected.shape[1])
     networks = [one.network for one in past.series]
     per_row = {
