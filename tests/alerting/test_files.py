@@ -103,8 +103,7 @@ def test_what_is_for_the_wall_tells_nobody() -> None:
 
 def test_culprits_are_grouped_by_rule_protocol_and_port() -> None:
     (group,) = (g for g in write.groups(Constants(), "me") if g["interval"] == "30s")
-    (rule,) = group["rules"]
-    told = rule["notification_settings"]
+    told = group["rules"][0]["notification_settings"]
     assert told["receiver"] == "me"
     assert told["group_by"] == ["grafana_folder", "alertname", "protocol", "port"]
 
