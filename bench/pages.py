@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -228,17 +229,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--page", default="", help="only pages with this in their names")
     parser.add_argument(
-        "--folder",
-        type=Path,
-        default=Path(tempfile.gettempdir()) / "flowsleuth-bench-pages",
-        help="where the data are, or come to be",
+        "--folder", type=Path, default=FOLDER, help="where the data are, or come to be"
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="the slowest queries, too")
     options = parser.parse_args()
+    with database(options.folder) as influxd:
+        print(f"seconds until the last answer / CPU seconds; !: not below {DEMANDED_S:.0f} s")
+        browser = Browser(influxd.port, influxd.pid)
+        missed = measure(browser, options.page, verbose=options.verbose)
+    if missed:
+        sys.exit(f"missed: {'; '.join(missed)}")
+    print(f"all that is demanded takes less than {DEMANDED_S:.0f} s")
+
+
+SPAN = "span.json"
+
+FOLDER = Path(tempfile.gettempdir()) / "flowsleuth-bench-pages"
+
+
+@contextmanager
+def database(folder: Path) -> Iterator[LocalInfluxd]:
+    """Run an InfluxDB with the month of data in `folder`, which is made or carried on to now."""
     # A month of real data has long been compacted.
     os.environ["INFLUXDB_DATA_COMPACT_FULL_WRITE_COLD_DURATION"] = "20s"
     os.environ["INFLUXDB_DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION"] = "10s"
-    folder, now = options.folder, int(time.time()) // 60 * 60
+    now = int(time.time()) // 60 * 60
     span = _written(folder)
     if span and span[1] < now - DAY:
         shutil.rmtree(folder)
@@ -249,15 +264,7 @@ def main() -> None:
             span = _load(influxd, span, now + AHEAD)
             (folder / SPAN).write_text(json.dumps(span))
         print(f"data in {folder}; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs")
-        print(f"seconds until the last answer / CPU seconds; !: not below {DEMANDED_S:.0f} s")
-        browser = Browser(influxd.port, influxd.pid)
-        missed = measure(browser, options.page, verbose=options.verbose)
-    if missed:
-        sys.exit(f"missed: {'; '.join(missed)}")
-    print(f"all that is demanded takes less than {DEMANDED_S:.0f} s")
-
-
-SPAN = "span.json"
+        yield influxd
 
 
 def _written(folder: Path) -> tuple[int, int] | None:

@@ -1,15 +1,13 @@
 """What the alert rules cost InfluxDB: CPU seconds of an evaluation of each, and all together.
 
-Against the database of bench/pages.py: 40 networks, 100 000 series in the detail measurements, of
-which 15 days are made (rules look back 14). A rule asks everything each time, whether it fires or
-not. Its answer to Grafana is not counted: some thousand rows, tenths of a second.
+Against the database of bench/pages.py: a month of 40 networks, 100 000 series in the detail
+measurements. A rule asks everything each time, whether it fires or not. Its answer to Grafana is
+not counted: some thousand rows, tenths of a second.
 
-    python bench/rules.py [--quick] [--keep DIR]
+    python bench/rules.py [--folder DIR]
 """
 
 import argparse
-import os
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +16,6 @@ import pages
 from pages import Browser
 
 from flowsleuth.config import Influx
-from flowsleuth.demo.influxd import LocalInfluxd, build_influxd, find_influxd
 from flowsleuth.grafana.alerting.constants import Constants
 from flowsleuth.grafana.alerting.rule import Ask, Rule
 from flowsleuth.grafana.alerting.rules import rules
@@ -43,27 +40,16 @@ def queries(rule: Rule, at: int) -> list[str]:
 def main() -> None:
     """Make the database, ask, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="5 days and 10 000 series")
     parser.add_argument(
-        "--keep", type=Path, help="a folder for the data: used again if it is there"
+        "--folder", type=Path, default=pages.FOLDER, help="where the data are, or come to be"
     )
-    options = parser.parse_args()
-    days, series = (5, 10_000) if options.quick else (15, 100_000)
-    os.environ["INFLUXDB_DATA_COMPACT_FULL_WRITE_COLD_DURATION"] = "20s"
-    os.environ["INFLUXDB_DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION"] = "10s"
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = options.keep or Path(temporary)
-        fresh = not (folder / "data").exists()
-        folder.mkdir(parents=True, exist_ok=True)
-        with LocalInfluxd(find_influxd() or build_influxd(print), folder) as influxd:
-            if fresh:
-                pages._load(influxd, days, series)  # noqa: SLF001  it is the same database
-            settings = Influx(url=influxd.url, database=pages.DATABASE)
-            with server.connect(settings) as client:
-                measure(
-                    lambda query: server.influxql(client, settings, query),
-                    Browser(influxd.port, influxd.pid).cpu_s,
-                )
+    with pages.database(parser.parse_args().folder) as influxd:
+        settings = Influx(url=influxd.url, database=pages.DATABASE)
+        with server.connect(settings) as client:
+            measure(
+                lambda query: server.influxql(client, settings, query),
+                Browser(influxd.port, influxd.pid).cpu_s,
+            )
 
 
 def measure(ask: Callable[[str], object], used_s: Callable[[], float]) -> None:

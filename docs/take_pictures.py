@@ -59,17 +59,20 @@ def main(names: list[str]) -> None:
     with ExitStack() as stack:
         influxdb = stack.enter_context(own_influxdb())
         service = stack.enter_context(own_grafana())
-        print("loading two weeks into InfluxDB", flush=True)
-        world = demo_world(influxdb, days=DEMO_DAYS, as_live=True)
-        stack.callback(drop, world.config)
-        where = stack.enter_context(published(service, world.config))
         playwright = stack.enter_context(sync_playwright())
         page = stack.enter_context(chromium(playwright, service)).new_page()
         # The menu at the side is Grafana's, and takes room.
         page.add_init_script("localStorage.setItem('grafana.navigation.docked', 'false')")
         if MAIL in names:
             _take_mail(page)
-        for name in (one for one in names if one != MAIL):
+        boards = [name for name in names if name != MAIL]
+        if not boards:
+            return
+        print("loading two weeks into InfluxDB", flush=True)
+        world = demo_world(influxdb, days=DEMO_DAYS, as_live=True)
+        stack.callback(drop, world.config)
+        where = stack.enter_context(published(service, world.config))
+        for name in boards:
             began = time.monotonic()
             path = IMAGES / f"{name}.png"
             if name == "wall":
