@@ -110,8 +110,9 @@ def _exact(truth: Truth, finding: Finding) -> tuple[bool, bool]:
 def _short(one: Finding) -> str:
     told = one.culprit
     return (
-        f"{told.kind} {'/'.join(told.series)} {told.measure.name.lower()} {told.address} {told.port} "
-        f"{told.first}..{told.last} share {told.share:.2f} {one.bytes:,} for {one.expected_bytes:,}"
+        f"{told.kind} {'/'.join(told.series)} {told.measure.name.lower()} {told.address} "
+        f"{told.port} {told.first}..{told.last} share {told.share:.2f} "
+        f"{one.bytes:,} for {one.expected_bytes:,}"
     )
 
 

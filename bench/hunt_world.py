@@ -1,26 +1,27 @@
 """Generated scenarios for the hunt: traffic as exporters export it, and the truth about it.
 
-From a seed: 4 to 40 networks of 5 to 500 Mbit/s at their busiest over 3 hours to two weeks, IPv4 and
-IPv6, behind exporters of v5, v9 and IPFIX, some of which sample (1:10 to 1:1000), with active
+From a seed: 4 to 40 networks of 5 to 500 Mbit/s at their busiest over 3 hours to two weeks, IPv4
+and IPv6, behind exporters of v5, v9 and IPFIX, some of which sample (1:10 to 1:1000), with active
 timeouts of one, five or thirty minutes. Normal are
 
 - the rhythms of offices, homes and servers, weekends, and lognormal noise on three scales of time,
 - few talkers a minute, of uneven size, so that single hosts stand out all the time,
 - downloads of some minutes that raise a network by up to four fifths,
-- in scenarios of four days and more nightly backups (up to three times the busiest hour, half an hour
-  early or late, of uneven length),
+- in scenarios of four days and more nightly backups (up to three times the busiest hour, half an
+  hour early or late, of uneven length),
 - sessions of 6 to 24 hours, exported at their end in one record,
 - in scenarios of hours the many small flows of DNS.
 
 Anomalies are hosts, outbreaks, floods and scans of five minutes to three hours, none to four in a
-scenario, 3 to 20 times what is normal for their network, direction and protocol at that hour (a scan:
-by flows) and at least twice the floor; some come back on another host, and some go between two of
-the networks. Their windows are those in which their packets were.
+scenario, 3 to 20 times what is normal for their network, direction and protocol at that hour (a
+scan: by flows) and at least twice the floor; some come back on another host, and some go between
+two of the networks. Their windows are those in which their packets were.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -189,7 +190,10 @@ class Scenario:
         return Config.model_validate({
             "timezone": "UTC",
             "networks": [
-                {"name": s.name, "prefixes": [f"10.{s.number}.0.0/16", f"2001:db8:{s.number:x}::/48"]}
+                {
+                    "name": s.name,
+                    "prefixes": [f"10.{s.number}.0.0/16", f"2001:db8:{s.number:x}::/48"],
+                }
                 for s in self.sites
             ]
         })  # fmt: skip
@@ -210,7 +214,7 @@ class Scenario:
         edges = np.arange(BEGIN, self.end_ns + 6 * HOUR_M * MINUTE, 6 * HOUR_M * MINUTE)
         edges = np.minimum(edges, self.end_ns)
         places = np.searchsorted(export[order], edges)
-        for begin, end in zip(places[:-1], places[1:], strict=True):
+        for begin, end in pairwise(places):
             rows = order[begin:end]
             if len(rows):
                 yield self._exported(flows.take(rows), export[rows], encoders, sources)
@@ -255,7 +259,7 @@ def _columns(flows: Flows) -> FlowColumns:
 
 
 def _cut(flows: Flows, devices: list[Device]) -> Flows:
-    """Cut flows where their exporter's active timeout does, and before its counters pass 31 bits."""
+    """Cut flows where their exporter's active timeout does, and before counters pass 31 bits."""
     active = np.array([device.active_s for device in devices])[flows.device] * SECOND
     interval = np.array([device.sampling for device in devices])[flows.device]
     length = flows.end_ns - flows.start_ns
@@ -636,7 +640,7 @@ class _Anomaly:
         self._steady(hosts, peers, rates, self._random.uniform(80, 1200))
 
     def _steady(self, hosts: Ints, peers: Ints, rates: Reals, packet: float) -> None:
-        """Flows without pause, and their answers; cut every minute or so into flows of their own."""
+        """Flows without pause, and their answers; every minute or so they begin anew."""
         random, plan = self._random, self._plan
         n = len(hosts)
         seconds = (self._end - self._start) / SECOND

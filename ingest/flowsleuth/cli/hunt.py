@@ -67,7 +67,7 @@ class _Asked:
 @click.command(
     "hunt",
     context_settings=HELP,
-    epilog="Examples: flowsleuth hunt capture.pcap; flowsleuth hunt --influx --from -24h",
+    epilog="Example: flowsleuth hunt --influx --from -24h --html report.html",
 )
 @click.argument("files", nargs=-1, metavar="FILE...")
 @click.option("--influx", is_flag=True, help="Hunt in the points of InfluxDB instead of files.")

@@ -208,7 +208,7 @@ class Explanation:
         """Return whether it had more in its own windows, too: noise begins and ends anywhere."""
         had = float(self._counts(found.one)[found.rows].sum())
         usual = found.usual[self.rise.measure] * (found.last - found.first)
-        return had >= OUT_OF_PROPORTION * usual and had - usual >= self.rise.worth
+        return bool(had >= max(OUT_OF_PROPORTION * usual, usual + self.rise.worth))
 
     def _is_event(self, found: Blamed) -> bool:
         """Return whether it is known when it happened.

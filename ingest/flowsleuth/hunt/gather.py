@@ -32,7 +32,7 @@ from flowsleuth.decode.flows import Flows
 from flowsleuth.enrich.counting import Policy
 from flowsleuth.enrich.enricher import Enricher, Records
 from flowsleuth.hunt.evidence import CROWD, Level
-from flowsleuth.hunt.kept import Kept, Sums
+from flowsleuth.hunt.kept import Kept, Names, Sums
 from flowsleuth.hunt.totals import Days
 
 Ints = npt.NDArray[np.int64]
@@ -244,15 +244,10 @@ class _Grouped:
             at = at[chosen[at]]
         first, counts = self.first[at], self.counts[at]
         rows = self._rows
-        columns = {
-            "address": lambda: halves(rows.address[first]),
-            "port": lambda: (rows.port[first],),
-            "peer": lambda: halves(rows.peer[first]),
-        }
         zeros = np.zeros(len(at), np.int32)
         return Sums(
             rows.key[first],
-            tuple(column for name in level.value for column in columns[name]()),
+            _names(rows, first, level),
             counts[:, 0],
             counts[:, 1],
             counts[:, 2].astype(np.int32),
@@ -260,3 +255,14 @@ class _Grouped:
             zeros if peers is None else peers[at].astype(np.int32),
             self._judge.parts(first, counts),
         )
+
+
+def _names(rows: Rows, first: Ints, level: Level) -> Names:
+    """Return the columns of what a level names, of some rows."""
+    columns: list[npt.NDArray[np.unsignedinteger]] = []
+    for name in level.value:
+        if name == "port":
+            columns.append(rows.port[first])
+        else:
+            columns += halves((rows.address if name == "address" else rows.peer)[first])
+    return tuple(columns)

@@ -319,9 +319,9 @@ def _contributors(
         peers = np.max([row.peers for row in mine], axis=0)
         counted = level in (Level.PORT, Level.PEER)
         yield Contributor(
-            names.get("address"),  # type: ignore[arg-type]  # as the rows have it
-            names.get("port"),  # type: ignore[arg-type]
-            names.get("peer"),  # type: ignore[arg-type]
+            names.get("address"),
+            names.get("port"),
+            names.get("peer"),
             counts,
             others if counted else np.zeros(last - first, np.int64),
             peers,

@@ -102,11 +102,11 @@ def _graph(drawn: Bars, one: Finding, teller: Teller, paint: Paint) -> Iterator[
     series = " ".join(one.culprit.series)
     length = teller.length(drawn.each)
     yield f"{_MARGIN}{series}: mean of {length} a column, up to {rate(drawn.top / seconds)}"
-    for line in drawn.lines:
+    for line in map(str.rstrip, drawn.lines):  # before colours, which end in no space
         before, mine, after = (
             line[: drawn.first], line[drawn.first : drawn.last], line[drawn.last :]
         )  # fmt: skip
-        yield f"{_MARGIN}{before}{paint(mine, Style.CULPRIT)}{after}".rstrip()
+        yield f"{_MARGIN}{before}{paint(mine, Style.CULPRIT) if mine else ''}{after}".rstrip()
     width = len(drawn.lines[0])
     begin, middle, end = (
         f"{teller.moment(drawn.begin + at * drawn.each):%H:%M}" for at in (0, width // 2, width)

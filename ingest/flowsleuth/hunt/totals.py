@@ -59,7 +59,7 @@ class Totals:
     @property
     def last(self) -> int:
         """The number of the window after the last one."""
-        return self.first + self.counts.shape[2]
+        return self.first + len(self.watched)
 
     @property
     def seconds(self) -> float:
@@ -75,7 +75,7 @@ class Totals:
 
     def place(self, window: int) -> int:
         """Return the index of a window, within the bounds."""
-        return min(max(window - self.first, 0), self.counts.shape[2])
+        return min(max(window - self.first, 0), len(self.watched))
 
 
 class Days:
@@ -105,14 +105,12 @@ class Days:
 
     def span(self) -> tuple[int, int] | None:
         """Return the first window that has anything and the one after the last, None if none."""
-        firsts, lasts = [], []
+        ends: list[int] = []
         for days in self._sums.values():
-            for day, ends in ((min(days), firsts), (max(days), lasts)):
+            for day in {min(days), max(days)}:
                 used = np.flatnonzero(days[day].any(axis=0)) + day * self._day
-                ends.append((int(used[0]), int(used[-1]) + 1) if len(used) else None)
-        begins = [end[0] for end in firsts if end]
-        ends = [end[1] for end in lasts if end]
-        return (min(begins), max(ends)) if begins and ends else None
+                ends += [int(used[0]), int(used[-1]) + 1] if len(used) else []
+        return (min(ends), max(ends)) if ends else None
 
     def dense(self, first: int, last: int) -> Iterator[tuple[int, Ints]]:
         """Yield each code and its sums in the windows [first, last), int64 (3, last - first).

@@ -256,8 +256,9 @@ def _reach(height: Floats, step_s: float, width: int) -> float | None:
     highest = np.array([part.max() for part in parts])
     low, high = np.quantile(highest, (LOW, HIGH)).tolist()
     n = longest / width
-    deviation = max((high - low) / (_highest(HIGH, n) - _highest(LOW, n)), LEAST_DEVIATION)
-    return high + deviation * (_highest(1 - RARE, n) - _highest(HIGH, n))
+    deviation: float = max((high - low) / (_highest(HIGH, n) - _highest(LOW, n)), LEAST_DEVIATION)
+    reach: float = high + deviation * (_highest(1 - RARE, n) - _highest(HIGH, n))
+    return reach
 
 
 def _highest(p: float, n: float) -> float:
