@@ -3,6 +3,7 @@
 docs/take_pictures.py takes the picture of the report from the same.
 """
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,11 +27,20 @@ def networks() -> list[dict[str, object]]:
     ]
 
 
-def write_story(folder: Path, **more: object) -> Path:
-    """Write CAPTURE and CONFIG into a folder, and return it. more: of the configuration."""
+TOLD = (4, 10, 13)
+"""The days that have the story: the earlier occurrences, and the last."""
+
+
+def write_story(folder: Path, days: Collection[int] = range(14), **more: object) -> Path:
+    """Write CAPTURE and CONFIG into a folder, and return it.
+
+    days: of the two weeks, to leave others out. more: of the configuration.
+    """
     with PcapWriter(folder / CAPTURE) as writer:
-        for batch in Site(int(NOW.timestamp()) * 1_000_000_000, seed=1).history():
-            writer.write(batch)
+        site = Site(int(NOW.timestamp()) * 1_000_000_000, seed=1)
+        for day, batch in enumerate(site.history()):
+            if day in days:
+                writer.write(batch)
     settings = {"timezone": "UTC", "networks": networks(), **more}
     (folder / CONFIG).write_text(yaml.safe_dump(settings), encoding="utf-8")
     return folder
