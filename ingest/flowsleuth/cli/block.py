@@ -4,7 +4,8 @@ import click
 
 from flowsleuth.cli import HELP
 from flowsleuth.cli.ends import Address, read_address, read_port
-from flowsleuth.hunt.block import VENDORS, Target, rules
+from flowsleuth.firewalls import FIREWALLS
+from flowsleuth.hunt.block import Target, rules
 
 
 @click.command(
@@ -16,7 +17,7 @@ from flowsleuth.hunt.block import VENDORS, Target, rules
 @click.option(
     "--for",
     "vendor",
-    type=click.Choice(list(VENDORS)),
+    type=click.Choice(list(FIREWALLS)),
     required=True,
     help="Whose syntax.",
 )
@@ -26,7 +27,7 @@ def command(what: tuple[str, ...], vendor: str) -> None:
     A PORT is written 14857/udp; without a protocol both tcp and udp are meant. The rules go to
     stdout, for you to read and to apply: FlowSleuth never does.
     """
-    click.echo("\n".join(rules(_target(what), VENDORS[vendor])))
+    click.echo("\n".join(rules(_target(what), FIREWALLS[vendor])))
 
 
 def _target(what: tuple[str, ...]) -> Target:
