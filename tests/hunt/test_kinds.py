@@ -162,3 +162,48 @@ def test_the_capture_may_begin_or_end_within_it():
         made.talk("10.1.42.17", PEER, at, LENGTH, 60_000_000, ports=(14857, 50_000), protocol=UDP)
         (finding,) = found(made)
         assert told(finding)[2:] == ("10.1.42.17", 14857, at, at + LENGTH)
+
+
+def probes(made, source, targets, ports, protocol=TCP):
+    """Forty probes a second from one source."""
+    for i in range(LENGTH * 60 * 40):
+        start = BEGIN_NS + AT * MINUTE + i * SECOND // 40 // 1_000_000 * 1_000_000
+        made.flow(source, targets(i), start, start, 40, (45_000, ports(i)), protocol, 40)
+
+
+OTHERS = {
+    "of a host's ports from outside": (
+        lambda made: probes(made, PEER, lambda _: "10.1.0.20", lambda i: 1 + i % 20_000),
+        ("scan", "Green/in/tcp", PEER, None),
+    ),
+    "of a network from outside": (
+        lambda made: probes(made, PEER, lambda i: f"10.1.{i // 250 % 200}.{i % 250}", lambda _: 22),
+        ("scan", "Green/in/tcp", PEER, 22),
+    ),
+    "of a host's ports from inside": (
+        lambda made: probes(made, "10.1.9.9", lambda _: PEER, lambda i: 1 + i % 20_000),
+        ("scan", "Green/out/tcp", "10.1.9.9", None),
+    ),
+    "within the network": (
+        lambda made: [
+            made.talk(f"10.1.5.{n}", "10.1.0.80", AT, LENGTH, 2_000_000, ports=(50_000, 80))
+            for n in range(100)
+        ],
+        ("flood", "Green/internal/tcp", "10.1.0.80", 80),
+    ),
+    "in transit": (
+        lambda made: made.talk("192.0.2.7", PEER, AT, LENGTH, 90_000_000, ports=(50_000, 80)),
+        ("host", "unassigned/transit/tcp", "192.0.2.7", 80),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_scans_and_floods_of_other_sorts(what):
+    put, expected = OTHERS[what]
+    made = Made(minutes=180)
+    put(made)
+    findings = found(made)
+    assert [told(one)[:4] for one in findings] == [expected]
+    assert abs(told(findings[0])[4] - AT) <= 1
+    assert abs(told(findings[0])[5] - AT - LENGTH) <= 1
