@@ -1,6 +1,6 @@
 """Does the hunt find what there is, and nothing else? Over generated scenarios (hunt_world.py).
 
-Printed are, for the first 60 seeds and for 60 others that nothing was chosen by:
+Printed are, for seeds 0 to 59, and for 1000 to 1059, that nothing was chosen by:
 
 - recall: how many of the anomalies were found, in their network, direction and protocol;
 - precision: how many of the findings are anomalies;
@@ -149,7 +149,7 @@ def main() -> int:
     options.add_argument("--seed", type=int, help="the first; only these then")
     options.add_argument("-v", "--verbose", action="store_true", help="name what was wrong")
     asked = options.parse_args()
-    firsts = (1, HELD_OUT) if asked.seed is None else (asked.seed,)
+    firsts = (0, HELD_OUT) if asked.seed is None else (asked.seed,)
     good = [run(first, asked.seeds, verbose=asked.verbose) for first in firsts]
     return 0 if all(good) else 1
 
