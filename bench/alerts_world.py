@@ -10,11 +10,11 @@ Each is tcp, udp or icmp, out, in or internal, of IPv4 or IPv6 addresses, 2 to 2
 normal (of the network's whole in that direction, or of the protocol), and begins at any second.
 
 `Points` is the store of an `Arrays` source. Talkers of 28 days would be gigabytes: `move` makes
-those of a piece, and hours of `heavy` on the way, so pieces are to follow each other.
+those of a piece.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import normal
@@ -32,10 +32,13 @@ HOST, OUTBREAK, MANY = "one host", "an outbreak", "nobody dominates"
 WRITTEN_S = 60 + 60 + 5
 """When a window can be asked for, after its start: its length, the grace, and a write."""
 
-BEFORE = 180
-"""Minutes of talkers before a piece: as far back as rules look at them."""
+BEFORE = 90
+"""Minutes of talkers before a piece: as far back as rules look at them to judge."""
 
-TALKERS, SHARE_A_ROW = 12, 20
+TALKERS = 12
+ROWS = {OUTBREAK: 20, MANY: 10}
+"""How many of an anomaly have rows of their own."""
+
 PORTS = {
     "tcp": (443, 80, 22, 445, 993, 3389, 8080, 5432),
     "udp": (443, 53, 4500, 3478, 123, 51820),
@@ -45,9 +48,12 @@ PORTS = {
 DRIFT = 30
 """Minutes between two draws of how the talkers' parts drift."""
 
-HEAVY_SHARE, HEAVY_ROWS = 0.1, 10
 LAG_S = 62.0
 """Exporters with an active timeout of a minute."""
+
+
+Way = tuple[str, str]
+"""Network and direction."""
 
 
 class End(NamedTuple):
@@ -126,7 +132,7 @@ def _ends(
     ends = []
     for i, part in enumerate(parts.tolist()):
         own = str(random.integers(10_000, 60_000)) if kind == MANY and port != "0" else port
-        folded = i >= SHARE_A_ROW if kind != MANY else i >= HEAVY_ROWS
+        folded = i >= ROWS.get(kind, 1)
         where = "other" if folded else inside.format(i + 1)
         ends.append(End(where, "other" if folded and kind == MANY else own, part))
     return tuple(ends)
@@ -161,19 +167,22 @@ class Talkers:
             steps[i] = keep * steps[i - 1] + np.sqrt(1 - keep * keep) * steps[i]
         return np.moveaxis(0.6 * steps, 0, 2)
 
-    def between(self, first: int, last: int) -> Grid:
-        """Return `talkers` of minutes first..last-1."""
+    def between(self, first: int, last: int, ways: Collection[Way] | None = None) -> Grid:
+        """Return `talkers` of minutes first..last-1, of these ways, or of all."""
         minutes = np.arange(first, last)
         tags: list[Tags] = []
         cells: list[Floats] = []
         parts = [(i, p) for i, p in enumerate(self._made.parts) if p.begin < last and p.end > first]
-        random = np.random.default_rng((self._seed, 3, first))
         for row, one in enumerate(self._made.series):
+            if ways is not None and one[:2] not in ways:
+                continue
+            random = np.random.default_rng((self._seed, 3, first, row))
             found = self._of(row, one, minutes, [(i, p) for i, p in parts if p.row == row])
             for (where, port), sent in self._counted(row, one, found, minutes, random).items():
                 tags.append({**one._asdict(), "address": where, "port": port})
                 cells.append(sent)
-        return _grid(tags, {"bytes": np.array(cells)}, _minute_ms(self._made, minutes))
+        whole = np.array(cells).reshape(len(tags), len(minutes))
+        return _grid(tags, {"bytes": whole}, _minute_ms(self._made, minutes))
 
     def _of(
         self,
@@ -267,58 +276,65 @@ def _grid(
 
 @dataclass
 class Points:
-    """The `Store` of a world: traffic and baseline whole, talkers of a piece, heavy until then."""
+    """The `Store` of a world: talkers of a piece, the rest whole.
+
+    Without what only the alerts' text is made of: `heavy`, `conversations`, and numbers of peers.
+    """
 
     made: World
     talkers: Talkers
+    hours: Sequence[int] = range(DAYS * 24)
+    """In which something is normal."""
     _grids: dict[str, Grid] = field(default_factory=dict)
-    _heavy: dict[tuple[str, ...], Floats] = field(default_factory=dict)
+    _now: dict[str, Grid] = field(default_factory=dict)
+    _piece: tuple[int, int] = (0, MINUTES)
+    _ways: Collection[Way] | None = None
 
     def __post_init__(self) -> None:
-        minutes = np.arange(MINUTES)
+        times = _minute_ms(self.made, np.arange(MINUTES))
         tags: list[Tags] = [one._asdict() for one in self.made.series]
-        traffic = {"bytes": np.floor(self.made.bytes)}
-        self._grids["traffic"] = _grid(tags, traffic, _minute_ms(self.made, minutes))
-        self._grids["baseline"] = _baseline(self.made)
+        counted = np.floor(self.made.bytes)
+        self._grids["traffic"] = _grid(tags, {"bytes": counted}, times)
+        self._grids["baseline"] = _baseline(self.made, self.hours)
+        directions = sorted({one.direction for one in self.made.series})
+        profiles: list[Tags] = [{"profile": "all", "direction": each} for each in directions]
+        of = np.array([[one.direction == each for one in self.made.series] for each in directions])
+        self._grids["profiles"] = _grid(profiles, {"bytes": of.astype(float) @ counted}, times)
+        datagrams = {"datagrams": self.made.watched[None] * 1.0}
+        self._grids["ingester"] = _grid([{"ingester": "main"}], datagrams, times)
 
     def grid(self, measurement: str, begin_ms: int, end_ms: int) -> Grid:
         """As `Store` has it."""
         del begin_ms, end_ms
-        return self._grids[measurement]
+        if measurement == "talkers" and measurement not in self._now:
+            self._now[measurement] = self.talkers.between(*self._piece, self._ways)
+        return self._now[measurement]
 
     def move(self, first: int, last: int) -> None:
         """Make ready for evaluations at minutes first..last-1."""
-        begin = max(first - BEFORE, 0)
-        grid = self._grids["talkers"] = self.talkers.between(begin, min(last, MINUTES))
-        for hour in range(first // 60, min(last, MINUTES) // 60):
-            self._add_heavy(hour, grid.between(hour * 60 - begin, (hour + 1) * 60 - begin))
-        tags: list[Tags] = [dict(zip(HEAVY, key, strict=True)) for key in self._heavy]
-        cells = np.array(list(self._heavy.values())).reshape(len(tags), -1)
-        times = _minute_ms(self.made, np.arange(0, MINUTES, 60))
-        self._grids["heavy"] = _grid(tags, {"bytes": cells}, times, WRITTEN_S + 3600)
+        self._piece = max(first - BEFORE, 0), min(last, MINUTES)
+        self._ways = None
+        self._now = dict(self._grids)
 
-    def _add_heavy(self, hour: int, grid: Grid) -> None:
-        """Add an hour's points: of each network and direction the largest, with a tenth or more."""
-        sums = np.nansum(grid.columns["bytes"], axis=1)
-        ways: dict[tuple[str, str], list[int]] = {}
-        for row, tags in enumerate(grid.tags):
-            ways.setdefault((tags["network"], tags["direction"]), []).append(row)
-        for rows in ways.values():
-            whole = sums[rows].sum()
-            largest = sorted(rows, key=lambda row: -sums[row])[:HEAVY_ROWS]
-            for row in largest:
-                tags = grid.tags[row]
-                if whole and sums[row] >= HEAVY_SHARE * whole and tags["address"] != "other":
-                    key = tuple(tags[name] for name in HEAVY)
-                    self._heavy.setdefault(key, np.zeros(DAYS * 24))[hour] = sums[row]
+    def narrow(self, ways: Collection[Way]) -> None:
+        """Leave out other networks and directions, until the next move."""
+        self._ways = ways
+        self._now = {name: _of_ways(grid, ways) for name, grid in self._grids.items()}
 
 
-HEAVY = ("network", "direction", "protocol", "address", "port")
+def _of_ways(grid: Grid, ways: Collection[Way]) -> Grid:
+    rows = [
+        row
+        for row, tags in enumerate(grid.tags)
+        if "network" not in tags or (tags["network"], tags["direction"]) in ways
+    ]
+    columns = {name: column[rows] for name, column in grid.columns.items()}
+    return replace(grid, tags=tuple(grid.tags[row] for row in rows), columns=columns)
 
 
-def _baseline(made: World) -> Grid:
+def _baseline(made: World, hours: Sequence[int]) -> Grid:
     past = normal.Remembered(made)
-    expected, upper = normal.written(made, past)
+    expected, upper = normal.written(made, past, hours)
     steps = past.first + np.arange(expected.shape[1])
     networks = [one.network for one in past.series]
     per_row = {
@@ -336,9 +352,3 @@ def _baseline(made: World) -> Grid:
     )
     tags = tuple(one._asdict() for one in past.series)
     return Grid(tags, columns, steps * STEP_S * 1000)
-
-
-def pieces() -> Iterator[tuple[int, int]]:
-    """Yield the days of a world as minutes."""
-    for day in range(DAYS):
-        yield day * 1440, (day + 1) * 1440

@@ -95,14 +95,16 @@ class Verdict:
     crossed: int
 
 
-def written(made: World, past: Remembered) -> tuple[Floats, Floats]:
-    """Return what is expected and its upper bound, bytes/s (s, steps) each.
+def written(
+    made: World, past: Remembered, hours: Sequence[int] = range(DAYS * 24)
+) -> tuple[Floats, Floats]:
+    """Return what is expected and its upper bound, bytes/s (s, steps) each, NaN in other hours.
 
     As `collect` would have written it, computed every hour.
     """
     expected, upper = np.full((2, *past.bytes_per_s.shape), np.nan)
     rows = {one: i for i, one in enumerate(past.series)}
-    for hour in range(DAYS * 24):
+    for hour in hours:
         now = past.first + hour * HOUR
         told = normal.expect(
             past, now * STEP_NS, hours=1, floors=made.floors, intervals=made.intervals, zone=ZONE

@@ -2,19 +2,21 @@
 
     GRAFANA_HOME=/usr/share/grafana python docs/take_pictures.py [NAME …]
 
-NAME: some dashboards only (wall, networks, …). It needs what the tests on a screen need: a Grafana
+NAME: some only (wall, networks, …, mail). The mail is the one that tests/alerting/test_delivery.py
+gets from a Grafana, as wide as a phone. It needs what the tests on a screen need: a Grafana
 with its pages, an InfluxDB, chromium, and the dependency group `test`. The story is ten minutes old
 in all of them, and what is normal is what the ingester would have computed from these two weeks.
 
 `report` is the file that `flowsleuth hunt --html` writes: of these it needs chromium alone.
 """
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlencode
 
 from playwright.sync_api import Page, sync_playwright
@@ -48,7 +50,10 @@ CHOSEN = {
 
 HOURS = {"networks": 3, "network": 2, "hunt": 1, "host": 3, "exporters": 1}
 
-NAMES = ("wall", "networks", "network", "hunt", "host", "exporters", "report")
+PHONE = {"width": 412, "height": 915}
+MAIL = "mail"
+
+NAMES = ("wall", "networks", "network", "hunt", "host", "exporters", MAIL, "report")
 
 REPORT_WIDTH = 900
 
@@ -64,7 +69,7 @@ def main(names: list[str]) -> None:
 
 def _report(path: Path) -> None:
     """Take the picture of the hunt's report: its first finding."""
-    with TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         write_story(Path(folder))
         command = [sys.executable, "-m", "flowsleuth", "hunt", "-c", CONFIG, CAPTURE]
         subprocess.run([*command, "--html", "report.html"], cwd=folder, check=True)  # noqa: S603
@@ -94,7 +99,9 @@ def _dashboards(names: list[str]) -> None:
         page = stack.enter_context(chromium(playwright, service)).new_page()
         # The menu at the side is Grafana's, and takes room.
         page.add_init_script("localStorage.setItem('grafana.navigation.docked', 'false')")
-        for name in names:
+        if MAIL in names:
+            _take_mail(page)
+        for name in (one for one in names if one != MAIL):
             began = time.monotonic()
             path = IMAGES / f"{name}.png"
             if name == "wall":
@@ -110,6 +117,19 @@ def _dashboards(names: list[str]) -> None:
                 page.screenshot(path=path, clip=_content(page), style=NO_CLOCK)
             size = path.stat().st_size
             print(f"{path.relative_to(ROOT)}: {size:,} bytes, {time.monotonic() - began:.0f} s")
+
+
+def _take_mail(page: Page) -> None:
+    """Take the picture of what a phone shows of the mail that arrived."""
+    test = ROOT / "tests" / "alerting" / "test_delivery.py"
+    with tempfile.TemporaryDirectory() as folder:
+        mail, path = Path(folder) / "mail.html", IMAGES / f"{MAIL}.png"
+        words = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", test, "-k", "the_mail"]
+        subprocess.run(words, check=True, env=os.environ | {"FLOWSLEUTH_MAIL": str(mail)})  # noqa: S603
+        page.set_viewport_size(PHONE)
+        page.goto(mail.as_uri())
+        page.screenshot(path=path)
+        print(f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes")
 
 
 def _content(page: Page) -> dict[str, float]:

@@ -50,7 +50,11 @@ SITUATIONS = (
     Situation("Nobody", "above-nobody-fast", (("protocol", "udp"),)),
     Situation("Many protocols", "above-whole-fast"),
     Situation("New protocol", "above-whole-fast"),
+    Situation("Ping", "above-host-fast", (*HOST[:1], ("port", "0"), ("protocol", "icmp"))),
+    Situation("Within a minute", "above-host-fast", HOST),
+    Situation("At the end of a minute", "above-host-fast", HOST),
     Situation("Slowly", "above-host-slow", HOST),
+    Situation("Every other minute", "above-host-slow", HOST),
     Situation("Late", "above-host-late", HOST),
     Situation("Too late"),
     Situation("A minute"),
@@ -68,6 +72,8 @@ def site() -> Site:
         upper = dict.fromkeys(UPPER, 0.0) if one.network == "Learning" else dict(UPPER)
         if one.network == "Many protocols":
             upper["all"] = 20.0
+        if one.network == "Ping":
+            upper["icmp"] = 2.0
         made.normal(one.network, "out", upper, lag_s=lag)
         made.normal(one.network, "in", UPPER, lag_s=lag)
         made.add(*usual(one.network))
@@ -83,7 +89,14 @@ def site() -> Site:
         Flow("Many protocols", "out", "tcp", "10.2.0.1", "443", 12.0, 0, 20),
         Flow("Many protocols", "out", "udp", "10.2.0.2", "53", 6.0, 0, 20),
         Flow("New protocol", "out", "gre", "10.2.0.9", "0", 60.0, 0, 20),
+        Flow("Ping", "out", "icmp", "10.1.0.7", "0", 60.0, 0, 20),
+        # Of what is normal, with what is usual, its first minute has more and less than all.
+        culprit("Within a minute", 7.5, 0, 1),
+        culprit("Within a minute", 30.0, 1, 20),
+        culprit("At the end of a minute", 6.5, 0, 1),
+        culprit("At the end of a minute", 30.0, 1, 20),
         culprit("Slowly", 8.6, 0, 40),
+        *(culprit("Every other minute", 6.0 + i % 2 * 7.0, i, i + 1) for i in range(40)),
         culprit("Late", 60.0, 0, 40),
         culprit("Too late", 60.0, 0, 40),
         culprit("A minute", 60.0, 0, 1),
@@ -127,3 +140,13 @@ def test_each_situation_is_told_by_one_rule_and_what_is_usual_by_none(
             mine = {"network": dict(labels)["network"], "direction": "out"}
             own = {"site": "hq", "role": "office"} if mine["network"] == "Host" else {}
             assert dict(labels) == mine | own | dict(expected[mine["network"]]), name
+
+
+def test_the_minute_in_which_it_began_counts_if_it_is_above_normal(
+    judged: tuple[Site, Judge],
+) -> None:
+    made, judging = judged
+    (told,) = Followed(judging, shipped()["above-host-fast"]).over([at(made, 4)])
+    networks = {dict(labels)["network"] for labels in told}
+    assert "Within a minute" in networks
+    assert "At the end of a minute" not in networks

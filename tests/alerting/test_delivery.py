@@ -3,15 +3,19 @@
 Grafana reads the rules from files, as shipped but for the pace: all that is minutes there is ten
 seconds here. Time goes on by another database: the same points, half an hour older. Where there is
 no Grafana this is left out; what the rules say is then judged by the evaluator.
+
+FLOWSLEUTH_MAIL=FILE keeps the mail of the anomaly, as HTML: docs/take_pictures.py shows it.
 """
 
 import contextlib
+import os
 import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -208,6 +212,8 @@ def story(
     wait(lambda: _mails(told, "Over: Green"))
     with contextlib.suppress(AssertionError):
         wait(lambda: len(told.of("/webhook", ABOVE)) > 2, 6)  # is there more to come?
+    if kept := os.environ.get("FLOWSLEUTH_MAIL"):
+        _keep(told, Path(kept))
     return {
         "above": told.of("/webhook", ABOVE),
         "ntfy": told.of("/ntfy", ABOVE),
@@ -218,6 +224,14 @@ def story(
 
 def _mails(told: Receivers, words: str) -> list[str]:
     return [whole for mail in told.mails if words in (whole := text(mail))]
+
+
+def _keep(told: Receivers, path: Path) -> None:
+    """Write the anomaly's mail as a mail program would show it."""
+    mail = next(m for m in told.mails if demo.CULPRIT in text(m))
+    body = mail.get_body(("html",))
+    assert body is not None
+    path.write_text(body.get_content(), encoding="utf-8")
 
 
 def test_the_anomaly_is_one_message_and_its_end_another(story: dict[str, Json]) -> None:

@@ -56,6 +56,13 @@ def test_one_network_with_one_talker(followed: Following) -> None:
     assert names(told) == [set(), {tuple(sorted(NAMED.items()))}]
 
 
+def test_one_network_with_many_talkers_none_of_which_is_large(followed: Following) -> None:
+    # One row of profiles is large: Grafana joins it with the only network, whatever its labels say.
+    made = green()
+    made.add(*(Flow("Green", "out", "udp", f"10.2.0.{i}", str(5000 + i), 0.4) for i in range(60)))
+    assert names(followed(made).over(seconds(made, [5, 5.5]))) == [set(), set()]
+
+
 def test_one_network_above_and_the_only_talker_of_another(followed: Following) -> None:
     made = green()
     made.add(

@@ -153,6 +153,8 @@ QUERIES = [
     again('mean("r")', asked(RATE, by=f"time(60s), {WHO} fill(0)")),
     again('max("r")', asked('sum("bytes")*0.5 AS "r"', by=f"time(5m), {WHO} fill(none)")),
     again('min("r")', asked(RATE, by=f"time($interval), {WHO}"), '"r" >= 1000', '"network"'),
+    again('difference("r")', asked(RATE, by=f"time(60s), {WHO} fill(0)")),
+    again('difference("r")', asked(RATE, by=f"time(60s), {WHO} fill(none)")),
     'SELECT count("bytes"), sum("packets") AS "p" FROM "traffic" WHERE $timeFilter',
 ]
 

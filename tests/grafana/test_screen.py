@@ -110,6 +110,7 @@ def test_from_a_tile_to_the_culprit_by_mouse(page: Any, demo: Published) -> None
     earlier = panel(page, f"^Earlier occurrences of port {STORY['port']}")
     for address in EARLIER:
         earlier.get_by_text(address).first.wait_for()
+    earlier.get_by_role("columnheader", name="Hour").wait_for()
 
 
 BOARDS = ("wall", "networks", "network", "hunt", "host", "exporters")

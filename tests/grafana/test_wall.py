@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -72,6 +72,7 @@ def asked(influxdb: InfluxService, grafana: GrafanaService) -> Iterator[Asked]:
         old_s: int = 0,
         *,
         heard: bool = True,
+        heavy: Mapping[Tags, Sequence[int]] | None = None,
     ) -> dict[str, Rows]:
         database = f"test_{secrets.token_hex(6)}"
         config = Config.model_validate({"influx": influxdb.settings(database=database)})
@@ -83,6 +84,7 @@ def asked(influxdb: InfluxService, grafana: GrafanaService) -> Iterator[Asked]:
             *_points("profiles", total, ("profile", "direction", "protocol"), old_s),
             *_baseline(uppers, limits or {}),
             *([_heard(old_s)] if heard else []),
+            *_heavy(heavy or {}),
         ]
         now = time.time_ns()
         _written(config, now, tables)
@@ -93,6 +95,15 @@ def asked(influxdb: InfluxService, grafana: GrafanaService) -> Iterator[Asked]:
     yield ask
     for config in made:
         drop(config)
+
+
+def _heavy(ago: Mapping[Tags, Sequence[int]]) -> Iterator[Table]:
+    """Yield the hours in which talkers were heavy, by how long ago they were, in ns."""
+    for tags, times in ago.items():
+        at = time.time_ns() - np.array(times)
+        named = {k: [v] * len(at) for k, v in zip(BY_NAME["heavy"].tags, tags, strict=True)}
+        fields = dict.fromkeys(("bytes", "packets", "flows"), np.full(len(at), 10**9))
+        yield Table("heavy", named, fields, at)
 
 
 def _heard(old_s: int) -> Table:
@@ -131,6 +142,24 @@ def test_the_only_talker_of_the_only_network_is_named(asked: Asked) -> None:
         {GREEN: 5 * M, WHOLE: 20 * M},
     )
     assert named(answers) == {("Green", "10.1.42.17", "14857")}
+
+
+def test_earlier_days_count_whatever_was_heavy_on_the_first_of_fourteen(asked: Asked) -> None:
+    """The first day is a part only, and begins before what is looked at."""
+    day, culprit = 24 * HOUR, (*GREEN, "10.1.42.17", "14857")
+    before = (*GREEN, "10.1.23.5", "14857")
+    answers = asked(
+        "Above normal",
+        {GREEN: 100 * M},
+        {culprit: 95 * M},
+        {GREEN: 5 * M, WHOLE: 20 * M},
+        heavy={
+            before: [4 * day, 10 * day],
+            (*BLUE, "10.2.9.9", "22"): [14 * day - MINUTE, 2 * day],
+        },
+    )
+    (found,) = (row for row in answers["D2"] if row.get("port") == "14857")
+    assert found["value"] == 2
 
 
 def test_one_network_above_is_not_joined_with_the_one_talker_of_another(asked: Asked) -> None:

@@ -97,6 +97,8 @@ def _limited(frames: Frames, options: Json) -> Frames:
 
 def _organized(frames: Frames, options: Json) -> Frames:
     hidden = {name for name, is_hidden in options["excludeByName"].items() if is_hidden}
+    if "time" in hidden:
+        hidden.add("Time")  # behind a merge the one name stands for all times
     order, titles = options["indexByName"], options["renameByName"]
     return [
         [

@@ -11,6 +11,7 @@ from flowsleuth.demo.world import ANOMALIES, STORY_PORT
 from flowsleuth.grafana import contacts
 from flowsleuth.grafana.links import UIDS
 from flowsleuth.provision import folders, trial
+from flowsleuth.provision.alerting import MOST_HOSTS
 from flowsleuth.provision.wanted import free_title
 from provision.conftest import PAGES
 from provision.fake import EDITOR
@@ -101,6 +102,30 @@ def test_hidden_constants_are_as_the_configuration_is(provision, fake, more):
                if "query" in query["model"]]  # fmt: skip
     assert any(f"* {window} " in query for query in queries)
     assert any('"detail".' in query for query in queries) == ("detail" not in more)
+
+
+def test_messages_know_the_names_of_hosts_and_services(provision, fake, tmp_path):
+    (tmp_path / "hosts").write_text("10.1.42.17 lab-7\n")
+    assert provision(config="hosts_file: hosts\nservices: {14857/udp: probe}").status == 0
+    text = fake.templates["flowsleuth"]["template"]
+    assert "\n10.1.42.17 lab-7\n" in text
+    assert "\nudp/14857 probe\n" in text
+
+
+def test_more_hosts_than_a_template_can_carry_are_said_and_left_out(provision, fake, tmp_path):
+    names = (f"10.1.{n >> 8}.{n & 255} h{n}\n" for n in range(MOST_HOSTS + 1))
+    (tmp_path / "hosts").write_text("".join(names))
+    ran = provision(config="hosts_file: hosts")
+    assert "hosts_file has 1001 names, and messages can carry 1000" in ran.err
+    assert "h1000" not in fake.templates["flowsleuth"]["template"]
+
+
+def test_alerts_link_to_a_runbook_where_there_is_one(provision, fake):
+    provision("--runbook", "https://wiki.example/flowsleuth/")
+    links = {rule["annotations"]["runbook_url"] for rule in fake.rules.values()}
+    assert "https://wiki.example/flowsleuth#traffic-above-normal" in links
+    provision()
+    assert not [rule for rule in fake.rules.values() if "runbook_url" in rule["annotations"]]
 
 
 def test_influxdb_2_gets_its_token_in_a_header(provision, fake):

@@ -372,7 +372,7 @@ def filed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrafanaService]:
 
 
 def comparable(one: Real) -> Json:
-    """What rules, templates, dashboards and the data source are, whoever put them there."""
+    """What all that is put there is, whoever put it there."""
     rules = {rule["uid"]: rule for rule in one.get("/v1/provisioning/alert-rules")}
     for rule in rules.values():
         rule["annotations"].pop("__flowsleuth__", None)
@@ -392,6 +392,12 @@ def comparable(one: Real) -> Json:
         for key in ("id", "version"):
             page.pop(key, None)
         pages[uid] = (page, answer["meta"]["folderTitle"])
+    points = {
+        point["uid"]: (point["name"], point["type"], _unstamped(point["settings"]))
+        for point in one.get("/v1/provisioning/contact-points")
+        if point["uid"].startswith("flowsleuth-")
+    }
+    mutes = {m["name"]: m["time_intervals"] for m in one.get("/v1/provisioning/mute-timings")}
     source = one.get("/datasources/uid/flowsleuth")
     source["jsonData"].pop("flowsleuth", None)
     for key in ("id", "version", "readOnly", "accessControl"):
@@ -401,8 +407,14 @@ def comparable(one: Real) -> Json:
         "groups": {group["name"]: group["interval"] for group in groups},
         "templates": templates,
         "pages": pages,
+        "points": points,
+        "mutes": mutes,
         "source": source,
     }
+
+
+def _unstamped(settings: Json) -> Json:
+    return {key: value for key, value in settings.items() if key != "flowsleuth"}
 
 
 def test_files_and_api_give_the_same(real, filed, command, monkeypatch):
@@ -410,6 +422,8 @@ def test_files_and_api_give_the_same(real, filed, command, monkeypatch):
     ran = real.provision("--receiver", "policy", config=SHIPPED + token)
     assert ran.status == 0, ran.err
     by_api, by_files = comparable(real), comparable(Real(filed, command, monkeypatch))
+    assert by_files["points"]
+    assert by_files["mutes"]
     for what, there in by_files.items():
         assert by_api[what].keys() == there.keys(), what
         for key in there:

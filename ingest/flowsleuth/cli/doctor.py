@@ -6,19 +6,11 @@ from typing import Any
 import click
 
 from flowsleuth.cli import HELP
-from flowsleuth.cli.options import config_option, read_config, read_hosts
-from flowsleuth.config.grafana import check_url
+from flowsleuth.cli.options import config_option, read_config, read_hosts, read_url
 from flowsleuth.doctor.kinds import Finding, Level
 from flowsleuth.doctor.run import examine
 
 COLOURS = {Level.GOOD: "green", Level.NOTE: "yellow", Level.WRONG: "red"}
-
-
-def _url(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    try:
-        return value and check_url(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value}: allowed is {error}") from None
 
 
 @click.command("doctor", context_settings=HELP)
@@ -36,7 +28,7 @@ def _url(_context: click.Context, _parameter: click.Parameter, value: str | None
     "--grafana",
     "url",
     metavar="URL",
-    callback=_url,
+    callback=read_url,
     help="The Grafana to look at [default: grafana.url, or $GRAFANA_URL].",
 )
 def command(config_path: str | None, seconds: float, url: str | None) -> None:

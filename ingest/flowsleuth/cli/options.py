@@ -11,6 +11,7 @@ import click
 
 from flowsleuth.cli.moments import FORMS, read_moment, shown
 from flowsleuth.config import Config, load
+from flowsleuth.config.grafana import check_url
 from flowsleuth.decode.decoder import Decoder
 from flowsleuth.enrich.names import read_names
 from flowsleuth.errors import ConfigError
@@ -132,6 +133,14 @@ class TimeRange:
     def bounded(self) -> bool:
         """Whether there is a bound at all."""
         return self.since_ns is not None or self.until_ns is not None
+
+
+def read_url(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Return a URL as the configuration takes it; another one is wrong usage."""
+    try:
+        return value and check_url(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value}: allowed is {error}") from None
 
 
 def read_config(path: str | None) -> Config:

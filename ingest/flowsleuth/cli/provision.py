@@ -5,18 +5,10 @@ from typing import Any
 import click
 
 from flowsleuth.cli import HELP
-from flowsleuth.cli.options import config_option, read_config
+from flowsleuth.cli.options import config_option, read_config, read_hosts, read_url
 from flowsleuth.config import Grafana
-from flowsleuth.config.grafana import check_url
 from flowsleuth.provision.connection import from_environment
 from flowsleuth.provision.run import Options, Voice, run
-
-
-def _url(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    try:
-        return value and check_url(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value}: allowed is {error}") from None
 
 
 @click.command("provision", context_settings=HELP)
@@ -25,7 +17,7 @@ def _url(_context: click.Context, _parameter: click.Parameter, value: str | None
     "--grafana",
     "url",
     metavar="URL",
-    callback=_url,
+    callback=read_url,
     help="The Grafana, 11.0 or newer [default: grafana.url, or $GRAFANA_URL].",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would change, as a diff.")
@@ -34,7 +26,7 @@ def _url(_context: click.Context, _parameter: click.Parameter, value: str | None
 @click.option(
     "--influx-url",
     metavar="URL",
-    callback=_url,
+    callback=read_url,
     help="InfluxDB as Grafana reaches it, where that is not influx.url.",
 )
 @click.option(
@@ -48,6 +40,12 @@ def _url(_context: click.Context, _parameter: click.Parameter, value: str | None
     metavar="NAME",
     multiple=True,
     help="A mute timing that is there already, in which alerts are silent; several times too.",
+)
+@click.option(
+    "--runbook",
+    metavar="URL",
+    callback=read_url,
+    help="Where a copy of docs/runbook.md can be read: each alert links to its part.",
 )
 @click.option("--test", is_flag=True, help="Then send the demo's alert through the receiver.")
 @click.option("--keep-edits", is_flag=True, help="Leave what somebody changed in Grafana as it is.")
@@ -98,4 +96,5 @@ def command(
         config.model_copy(update={"grafana": from_environment(settings)}),
         Options(dry_run=dry_run, remove=remove, test=test, keep_edits=keep_edits, adopt=adopt),
         Voice(click.echo, lambda text: click.echo(f"flowsleuth: {text}", err=True)),
+        {} if remove else read_hosts(config),
     )

@@ -67,6 +67,10 @@ class Grafana(Section):
     mute: tuple[str, ...] = Field(
         default=(), description="Mute timings that are there already, in which alerts are silent."
     )
+    runbook: Url = Field(
+        default="",
+        description="Where a copy of docs/runbook.md can be read: each alert links to its part.",
+    )
     identify: str = Field(
         default="https://rdap.org/ip/",
         description="An address behind it says whose it is: NetBox, an IPAM, whois.",

@@ -142,14 +142,20 @@ def _before() -> str:
     """Return the query of the days before on which a port was heavy."""
     by = ("network", "direction", "protocol", "port")
     tags = ", ".join(f'"{tag}"' for tag in by)
-    span = f"time >= now() - {DAYS}d AND time < now() - 12h"
+    until = "time < now() - 12h"
     daily = (
         f'SELECT sum({influxql.column("heavy", "bytes")}) AS "b" FROM {influxql.table("heavy")} '
-        f"WHERE {span} AND \"port\" != 'other' "
+        f"WHERE time >= now() - {DAYS}d AND {until} AND \"port\" != 'other' "
         f"GROUP BY time(1d), {tags} fill(none)"
     )
-    counted = f'SELECT count("b") AS "v" FROM ({daily}) WHERE {span} GROUP BY {tags}'
-    return padded([counted], by, 0, f"{DAYS}d")
+    # The first day begins before that, and InfluxDB 1.8 counts nothing at all of what is grouped by
+    # tags when one bucket, of whatever tags, lies before the outer bound.
+    back = f"{DAYS + 1}d"
+    counted = (
+        f'SELECT count("b") AS "v" FROM ({daily}) WHERE time >= now() - {back} AND {until} '
+        f"GROUP BY {tags}"
+    )
+    return padded([counted], by, 0, back)
 
 
 def _culprits(level: Level) -> list[Target]:

@@ -34,6 +34,10 @@ class Column:
         return override("byName", self.title or self.name, properties)
 
 
+_TIMES = ("Time", "time")
+"""What the column of times is called, by InfluxQL and by Grafana's expressions."""
+
+
 def table(
     title: str,
     description: str,
@@ -66,8 +70,8 @@ def table(
                 "renameByName": {name: title for name, title in names.items() if name != title},
                 "excludeByName": {
                     **dict.fromkeys(hidden, True),
-                    "Time": "Time" not in names,
-                    "time": "time" not in names,
+                    # Behind a merge either name hides all times, the column that is meant too.
+                    **dict.fromkeys(_TIMES, not any(time in names for time in _TIMES)),
                 },
                 "includeByName": {},
             },

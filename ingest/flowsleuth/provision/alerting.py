@@ -3,7 +3,7 @@
 What is shipped in provisioning/alerting/ is made for the default configuration by the same code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flowsleuth.config import Config
 from flowsleuth.config.units import SECOND
@@ -17,6 +17,10 @@ SMALL_SHARE = 0.5
 """Rules name nobody a culprit who sends less than such a part of the lowest floor."""
 
 
+MOST_HOSTS = 1000
+"""Each message's template holds all names, and Grafana reads it for each message."""
+
+
 def constants(config: Config) -> Constants:
     """Return what the queries stand on for this configuration."""
     return Constants(
@@ -26,10 +30,19 @@ def constants(config: Config) -> Constants:
     )
 
 
-def documents(config: Config, receiver: str) -> list[Json]:
-    """Return what the files say. receiver: whom rules tell, "" where policies choose."""
-    made = write.documents(constants(config), receiver)
+def documents(config: Config, receiver: str, hosts: Mapping[str, str]) -> list[Json]:
+    """Return what the files say.
+
+    receiver: whom rules tell, "" where policies choose; hosts: names by address, for messages.
+    """
+    runbook = config.grafana.runbook
+    made = write.documents(constants(config), receiver, config.services, named(hosts), runbook)
     return [made[name] for name in sorted(made)]
+
+
+def named(hosts: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the names that messages know: all, or none where there are too many for a template."""
+    return hosts if len(hosts) <= MOST_HOSTS else {}
 
 
 def muted(rule: Json, silent: Sequence[str]) -> Json:

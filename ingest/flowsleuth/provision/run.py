@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from flowsleuth.config import Config
 from flowsleuth.errors import ServiceError
 from flowsleuth.provision import access, contacts, report, rules, scene, sources, trial
+from flowsleuth.provision.alerting import MOST_HOSTS
 from flowsleuth.provision.apply import apply
 from flowsleuth.provision.connection import Grafana
 from flowsleuth.provision.items import Found, Kind
@@ -35,11 +36,13 @@ class Voice:
     warn: Say
 
 
-def run(config: Config, options: Options, voice: Voice) -> None:
+def run(
+    config: Config, options: Options, voice: Voice, hosts: Mapping[str, str] | None = None
+) -> None:
     """Set up the Grafana of `config.grafana`, or take away what is ours.
 
-    Raises ServiceError or ConfigError: before anything is written where that can be known, else it
-    says what was done until then.
+    hosts: names by address, for messages. Raises ServiceError or ConfigError: before anything is
+    written where that can be known, else it says what was done until then.
     """
     with Grafana(config.grafana) as grafana:
         version = scene.identify(grafana)
@@ -51,7 +54,8 @@ def run(config: Config, options: Options, voice: Voice) -> None:
             return
         access.check(grafana, access.writing(own_source=not config.grafana.datasource))
         there = scene.look(grafana, version)
-        asked = wanted(config, there, contacts.configured(), grafana.credential)
+        named = hosts or {}
+        asked = wanted(config, there, contacts.configured(), grafana.credential, named)
         if options.test and not asked.receiver:
             raise ServiceError(
                 "--test needs a receiver: --receiver NAME, or a contact point of our own; nothing "
@@ -60,6 +64,11 @@ def run(config: Config, options: Options, voice: Voice) -> None:
         found = _found(grafana, there, asked)
         steps = plan(asked.items, found, keep_edits=options.keep_edits, adopt=options.adopt)
         _carry_out(grafana, there, steps, options, voice)
+        if len(named) > MOST_HOSTS:
+            voice.warn(
+                f"hosts_file has {len(named)} names, and messages can carry {MOST_HOSTS}: they "
+                "will have addresses only; a shorter file for `provision` brings names back"
+            )
         _advise(grafana, there, asked, options, voice)
         if options.test:
             _try(grafana, there, asked, voice)

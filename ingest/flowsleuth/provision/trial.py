@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flowsleuth.errors import ServiceError
-from flowsleuth.grafana.alerting.rule import FOLDER, RUNBOOK
+from flowsleuth.grafana.alerting.rule import FOLDER
 from flowsleuth.grafana.links import UIDS
 from flowsleuth.provision import contacts
 from flowsleuth.provision.connection import Grafana, Json, Refused
@@ -51,7 +51,6 @@ ANNOTATIONS = {
     "alert": TITLE,
     "began": "300",
     "ended": "780",
-    "runbook_url": f"{RUNBOOK}#traffic-above-normal",
 }
 """What the rule flowsleuth-above-host-fast says beside its link."""
 

@@ -1,6 +1,6 @@
 """What is wanted in a Grafana: the shipped files, with what the configuration and the user say."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from flowsleuth.config import Config
@@ -41,12 +41,16 @@ class Wanted:
 
 
 def wanted(
-    config: Config, scene: Scene, integrations: list[contacts.Integration], key: str
+    config: Config,
+    scene: Scene,
+    integrations: list[contacts.Integration],
+    key: str,
+    hosts: Mapping[str, str],
 ) -> Wanted:
     """Return what is wanted in a Grafana that is as `scene` says.
 
-    integrations: of our own contact point; key: for fingerprints of secrets. Raises ConfigError or
-    ServiceError where the user names what is not there.
+    integrations: of our own contact point; key: for fingerprints of secrets; hosts: names by
+    address. Raises ConfigError or ServiceError where the user names what is not there.
     """
     settings = config.grafana
     _see_mutes(settings.mute, scene)
@@ -62,7 +66,7 @@ def wanted(
         *source_items,
         *(contacts.item(one, receiver, key) for one in own),
         *_dashboards(config, scene, source),
-        *_alerting(config, scene, receiver, source[1], key),
+        *_alerting(documents(config, receiver, hosts), config, scene, source[1], key),
         playlists.item(),
     ]
     return Wanted(tuple(items), receiver, source)
@@ -138,9 +142,10 @@ def _dashboards(config: Config, scene: Scene, source: tuple[str, str]) -> Iterab
         yield dashboards.item(page, values, source, folder.uid)
 
 
-def _alerting(config: Config, scene: Scene, receiver: str, source: str, key: str) -> Iterable[Item]:
+def _alerting(
+    files: list[Json], config: Config, scene: Scene, source: str, key: str
+) -> Iterable[Item]:
     """Yield folder, templates, groups, rules, and what the wall's rules name as a receiver."""
-    files = documents(config, receiver)
     title = next(group["folder"] for file in files for group in file.get("groups") or [])
     yield folders.item(folders.RULES, free_title(title, scene.folder_titles))
     for file in files:

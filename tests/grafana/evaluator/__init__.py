@@ -33,7 +33,7 @@ there is one; `real` asks it. What is left out is refused, not guessed: resampli
 
 from grafana.evaluator.checks import check
 from grafana.evaluator.influx import Influx
-from grafana.evaluator.outcome import Outcome, Result, outcome
+from grafana.evaluator.outcome import Outcome, Result, only, outcome
 from grafana.evaluator.rules import Node, Rule, read_rules
 from grafana.evaluator.source import Points, Query, Source
 from grafana.evaluator.states import Change, Instance, Watch
@@ -56,6 +56,7 @@ __all__ = [
     "Watch",
     "check",
     "labelled",
+    "only",
     "outcome",
     "read_rules",
 ]

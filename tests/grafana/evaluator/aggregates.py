@@ -7,6 +7,7 @@ bucket of time(), or all of them.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,15 +165,31 @@ def _cumulative_sum(column: Floats, time_ms: NDArray[np.int64], unit_ms: int) ->
 
 def _elapsed(column: Floats, time_ms: NDArray[np.int64], unit_ms: int) -> Floats:
     """Return how many units are between each point and the one before it."""
-    times = np.where(np.isnan(column), -1, time_ms)
-    newest = np.maximum.accumulate(times, axis=2)
+    there = ~np.isnan(column)
+    times = np.broadcast_to(time_ms, column.shape)
+    before, has = _before(times, there)
+    return np.where(there & has, (times - before) // max(unit_ms, 1), np.nan)
+
+
+def _difference(column: Floats, time_ms: NDArray[np.int64], unit_ms: int) -> Floats:
+    """Return how much more each point has than the one before it."""
+    del time_ms, unit_ms
+    there = ~np.isnan(column)
+    before, has = _before(column, there)
+    return np.where(there & has, column - before, np.nan)
+
+
+def _before(values: NDArray[Any], there: Bools) -> tuple[NDArray[Any], Bools]:
+    """Return of each point the value of the one before it, and whether there is one."""
+    places = np.where(there, np.arange(there.shape[2]), -1)
+    newest = np.maximum.accumulate(places, axis=2)
     before = np.concatenate([np.full_like(newest[:, :, :1], -1), newest[:, :, :-1]], axis=2)
-    apart = (times - before) // max(unit_ms, 1)
-    return np.where((times < 0) | (before < 0), np.nan, apart)
+    return np.take_along_axis(values, np.maximum(before, 0), axis=2), before >= 0
 
 
 TRANSFORMS: dict[str, Callable[[Floats, NDArray[np.int64], int], Floats]] = {
     "cumulative_sum": _cumulative_sum,
+    "difference": _difference,
     "elapsed": _elapsed,
 }
 """Functions that make a point of each point (s, r, k); time_ms: (r, k)."""

@@ -64,6 +64,13 @@ class Select:
         return list(dict.fromkeys(found))
 
     @property
+    def fields(self) -> set[str]:
+        """The fields of its sources that it reads."""
+        compared = self.condition.find_data("compare") if self.condition else ()
+        shown = {name for _, value in self.columns for name in _fields(value)}
+        return shown | {str(branch.children[0]) for branch in compared}
+
+    @property
     def steps_ms(self) -> list[int]:
         """The steps of time() in this and all below."""
         below = [s.steps_ms for s in self.sources if isinstance(s, Select)]
@@ -76,6 +83,16 @@ def _calls(value: Value) -> Iterator[Call]:
     elif isinstance(value, Arithmetic):
         yield from _calls(value.left)
         yield from _calls(value.right)
+
+
+def _fields(value: Value) -> Iterator[str]:
+    if isinstance(value, Call):
+        yield value.field
+    elif isinstance(value, Arithmetic):
+        yield from _fields(value.left)
+        yield from _fields(value.right)
+    elif isinstance(value, str):
+        yield value
 
 
 @cache

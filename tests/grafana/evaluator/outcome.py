@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -138,7 +138,7 @@ def outcome(rule: Rule, source: Source, instants: Sequence[int] | Instants) -> O
     """
     at = np.asarray(instants, np.int64)
     nodes = ordered(rule)
-    needed = _above(rule, rule.condition)
+    needed = _needed(rule, rule.condition)
     series: dict[str, list[Points]] = {}
     for node in nodes:
         if node.query is not None:
@@ -194,9 +194,20 @@ def reads(node: Node) -> list[str]:
     return [str(node.model["expression"]).removeprefix("$")]
 
 
-def _above(rule: Rule, ref: str) -> set[str]:
+def _needed(rule: Rule, ref: str) -> set[str]:
     """Return a node and all that it needs."""
-    return {ref}.union(*(_above(rule, each) for each in reads(rule.node(ref))))
+    return {ref}.union(*(_needed(rule, each) for each in reads(rule.node(ref))))
+
+
+def only(rule: Rule, *refs: str) -> Rule:
+    """Return a rule with these nodes and what they need alone; the first is its condition.
+
+    Without what is there for the text: a query which finds nothing makes no data of the whole
+    rule, needed or not, so all of those left out must find something at any time.
+    """
+    kept = set().union(*(_needed(rule, ref) for ref in refs))
+    nodes = tuple(node for node in rule.nodes if node.ref in kept)
+    return replace(rule, nodes=nodes, condition=refs[0])
 
 
 def _resampled(node: Node, many: Mapping[str, Many], at: Instants) -> Many:

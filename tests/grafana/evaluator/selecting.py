@@ -122,6 +122,8 @@ def _parts(
         if isinstance(source, str):
             grid = fetch(source)
             grid = replace(grid, columns=_where(asked.condition, grid))
+            read = {name: grid.columns[name] for name in asked.fields if name in grid.columns}
+            grid = replace(grid, columns=read)
             parts = [_in_ranges(source, grid, ranges if timed else ranges.unbounded)]
         else:
             inner = select(source, fetch, ranges, tags, every_ms, timed=timed)

@@ -25,7 +25,7 @@ from grafana.evaluator.outcome import (
 )  # fmt: skip
 from grafana.evaluator.rules import Rule
 from grafana.evaluator.source import Instants, Source
-from grafana.evaluator.values import Labels, labelled
+from grafana.evaluator.values import Bools, Labels, labelled
 
 MISSING = "MissingSeries"
 KEEP = "KeepLast"
@@ -133,13 +133,28 @@ class Watch:
         """Evaluate at an instant (epoch seconds); return what has changed."""
         return self._follow(outcome(self.rule, self._source, [at]), 0, at)
 
-    def run(self, instants: Sequence[int] | Instants) -> Iterator[Change]:
-        """Evaluate at successive instants; yield what has changed."""
+    def run(
+        self, instants: Sequence[int] | Instants, eventful: Bools | None = None
+    ) -> Iterator[Change]:
+        """Evaluate at successive instants; yield what has changed.
+
+        eventful: (n,), where anything but Normal may come, if that is known beforehand. Of the
+        others only those are evaluated at which what alerted may end: at the second, all has.
+        """
         at = np.asarray(instants, np.int64)
+        if eventful is not None:
+            at = at[self._near(eventful)]
         piece = self._source.piece
         for begin in range(0, len(at), piece):
             part = at[begin : begin + piece]
             yield from self._piece(outcome(self.rule, self._source, part), part)
+
+    def _near(self, eventful: Bools) -> Bools:
+        """Return (n,): where to evaluate."""
+        ends = self.rule.missing + self.rule.keep_s // self.rule.interval_s
+        before = np.full(ends, any(one.state != NORMAL for one in self.states.values()))
+        long = np.concatenate([before, eventful])
+        return np.logical_or.reduce([long[i : i + len(eventful)] for i in range(ends + 1)])
 
     def _piece(self, found: Outcome, part: Instants) -> Iterator[Change]:
         """Follow the states where there is anything to follow.

@@ -7,7 +7,7 @@ what is over what is expected. Of these three forms one speaks:
 - a port: no talker does, but several on one port carry six tenths together;
 - nobody: neither.
 
-A fourth form is of the network's whole, where neither TCP nor UDP is above normal by itself: many
+A fourth form is of the network's whole, where none of `ALONE` is above normal by itself: many
 protocols at once, or one that the network never had, for which nothing is normal yet.
 """
 
@@ -36,9 +36,9 @@ PORT = (*asked.CUT, "port", *asked.LABELS)
 
 LARGE = (asked.LARGE, asked.NOT_OTHER)
 
-EVERY = {"host": 30, "port": 60, "nobody": 120, "whole": 120}
-"""Seconds between evaluations, at least: the form that names a host has to be quick, and the last
-two ask for more."""
+ALONE = ("tcp", "udp", "icmp")
+"""Protocols which networks have: what is above normal of these is told by its own protocol's forms.
+Expressions do not add up over series, so each is asked for."""
 
 
 def rules() -> list[Rule]:
@@ -52,7 +52,7 @@ def _rule(pace: Pace, form: str, words: str, nodes: Nodes, text: texts.Text) -> 
         ALERT,
         f"{words}, {pace.words}",
         WARNING,
-        max(pace.every, EVERY[form]),
+        pace.every,
         nodes,
         text.annotations(),
         began=pace.began,
@@ -183,16 +183,16 @@ def _nobodys(begins: str) -> Nodes:
 def _whole(pace: Pace) -> Rule:
     nodes = [
         *pace.judge(WAY),
-        *(node for protocol in ("tcp", "udp") for node in _protocol(pace, protocol)),
+        *(node for protocol in ALONE for node in _protocol(pace, protocol)),
         *_talkers(pace),
         *kept("Top", "$Talker", f"$Talker > {HOST_CARRIES} * $Excess"),
-        *_nobodys("$Begins * (1 - $TcpTold) * (1 - $UdpTold)"),
+        *_nobodys(f"$Begins{''.join(f' * (1 - ${name.title()}Told)' for name in ALONE)}"),
     ]
     return _rule(pace, "whole", "several protocols", nodes, texts.WHOLE)
 
 
 def _protocol(pace: Pace, protocol: str) -> Nodes:
-    """Return what says whether a protocol has an alert of its own: `TcpTold`, `UdpTold`."""
+    """Return what says whether a protocol has an alert of its own: `TcpTold` and so on."""
     name = protocol.title()
     high = f"(${name}High >= {FAST_ON_END})"
     return [

@@ -88,6 +88,12 @@ def traffic(ref: str, by: Sequence[str], span: Span, where: Sequence[str] = ()) 
     )
 
 
+def rises(ref: str, by: Sequence[str], span: Span) -> Ask:
+    """Return the query of how much more each window of `traffic` has than the one before."""
+    windows = traffic(ref, by, span).text.replace(f"{BITS} FROM", f'{BITS} AS "v" FROM', 1)
+    return Ask(ref, f'SELECT difference("v") FROM ({windows}) GROUP BY {tags(by)}', span)
+
+
 WHOLE = "\"protocol\" = 'all'"
 
 _PAD = (
@@ -97,9 +103,14 @@ _PAD = (
 
 
 def index(ref: str, span: Span, measurement: str = "traffic", tag: str = "network") -> Ask:
-    """Return the query that numbers the windows, from 1 on, for each value of a tag."""
+    """Return the query that numbers the windows, from 1 on, for each value of a tag.
+
+    Rows of `profiles` stand beside those of `traffic`: else the only network would be joined with
+    the only large talker, or with the only large row of `profiles` where there is none.
+    """
+    sources = f'"{measurement}"' if measurement == "profiles" else f'"{measurement}", "profiles"'
     ones = (
-        f'SELECT sum({influxql.column(measurement, "bytes")})*0+1 AS "one" FROM "{measurement}" '
+        f'SELECT sum({influxql.column(measurement, "bytes")})*0+1 AS "one" FROM {sources} '
         f'WHERE $timeFilter GROUP BY {EACH_WINDOW}, "{tag}" fill(1)'
     )
     return Ask(ref, f'SELECT cumulative_sum("one") FROM ({ones}) GROUP BY "{tag}"', span)

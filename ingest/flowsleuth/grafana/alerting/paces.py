@@ -1,10 +1,11 @@
 """When traffic is above normal: in two full windows on end (fast), or on a mean of 15 (slow).
 
 `bytes_upper` of `baseline` is meant for five minutes. A single minute is above it by chance, a
-hundred times in two weeks of ten networks; two on end that are a quarter above it are not. What
-stays below that, but a tenth above for a quarter of an hour, is the slow form's (`bench/alerts.py`
-counts both). The slow form leaves alone what the fast one tells: where two of the last 30 windows
-were that high, it begins nothing, and goes on with what it began.
+hundred times in two weeks of ten networks; two on end, of which the newer is a quarter above it,
+are not. The older may be the one in which it began. What stays below that, but a tenth above for a
+quarter of an hour, is the slow form's (`bench/alerts.py` counts both). The slow form leaves alone
+what the fast one tells: where two of the last 30 windows on end were such, it begins nothing, and
+goes on with what it began.
 
 References that both make, for each network, direction and protocol: `Rate` (bits/s), `Normal` (at
 most), `Excess` (over what is expected), and from 0 to 1 `Begins`, `Stays` and `Shown`: where there
@@ -98,24 +99,28 @@ class Pace:
             *self.mean("Rate", "Traffic"),
             math("Known", f"($Normal > 0) * {self.edge.is_ours('$Late')}"),
             math("Excess", "$Rate - $Expected"),
-            *(self._fast() if self.judged == FAST_ON_END else self._slow()),
+            *(self._fast() if self.judged == FAST_ON_END else self._slow(by)),
         ]
 
     def _fast(self) -> Nodes:
         return [
-            math("HighSeries", f"($Traffic > {FAST_OVER} * $Normal) * {last(FAST_ON_END)}"),
+            math(
+                "HighSeries",
+                f"($Traffic > $Normal) * {last(FAST_ON_END)} "
+                f"+ ($Traffic > {FAST_OVER} * $Normal) * {last(1)}",
+            ),
             reduced("High", "HighSeries", "sum"),
             math("LateSeries", f"$Traffic * {last(STAYS)}"),
             reduced("LatePeak", "LateSeries", "max"),
             reduced("Peak", "Traffic", "max"),
-            math("Begins", f"$Known * ($High == {FAST_ON_END})"),
+            math("Begins", f"$Known * ($High == {FAST_ON_END + 1})"),
             math("Stays", "$Known * ($LatePeak > $Normal)"),
             math("Shown", "$Known * ($Peak > $Normal)"),
         ]
 
-    def _slow(self) -> Nodes:
+    def _slow(self, by: Sequence[str]) -> Nodes:
         # Where exporters are late there is no fast form to leave anything to.
-        leaves, alone = ([], "") if self.edge is LATE else (self._high(), " * $Low")
+        leaves, alone = ([], "") if self.edge is LATE else (self._untold(by), " * $Untold")
         return [
             *leaves,
             reduced("Peak", "Traffic", "max"),
@@ -124,12 +129,16 @@ class Pace:
             math("Shown", "$Known * ($Peak > $Normal)"),
         ]
 
-    def _high(self) -> Nodes:
-        """Return what is 1 where the fast form told nothing: `Low`."""
+    def _untold(self, by: Sequence[str]) -> Nodes:
+        """Return what is 1 where the fast form told nothing: `Untold`."""
         return [
-            math("HighSeries", f"$Traffic > {FAST_OVER} * $Normal"),
+            asked.rises("Rise", by, self.span),
+            math(
+                "HighSeries",
+                f"($Traffic > {FAST_OVER} * $Normal) * ($Traffic - $Rise > $Normal)",
+            ),
             reduced("High", "HighSeries", "sum"),
-            math("Low", f"$High < {FAST_ON_END}"),
+            math("Untold", "$High < 1"),
         ]
 
 

@@ -5,8 +5,8 @@ leaves things as they are. So what begins an alert can be strict and what ends i
 they are made of, and one threshold with two edges serves all rules. (Grafana also takes what waits
 for `for` as begun: an alert that must last says so in its verdict, not in `for`.)
 
-Folder, data source, what happens without data or without an answer, links and the runbook are
-nobody's to write by hand: `finished` puts them on.
+Folder, data source, what happens without data or without an answer, links and the runbook's
+are nobody's to write by hand: `finished` puts them on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,6 @@ FOLDER = "FlowSleuth alerts"
 """Not the dashboards' folder: Grafana would make a second one of the same title."""
 
 DATASOURCE_UID = "flowsleuth"
-
-RUNBOOK = "https://github.com/flowsleuth/flowsleuth/blob/main/docs/runbook.md"
 
 BEGINS, STAYS, ENDS = 2, 1, 0
 """Verdicts."""
@@ -133,8 +131,11 @@ def verdict(begins: str, stays: str) -> Target:
     return math(VERDICT, f"({stays}) * {STAYS} + ({begins}) * ({BEGINS} - ({stays}) * {STAYS})")
 
 
-def finished(rule: Rule, constants: Constants) -> Json:
-    """Return the rule as Grafana's files have it, without its receiver."""
+def finished(rule: Rule, constants: Constants, runbook: str = "") -> Json:
+    """Return the rule as Grafana's files have it, without its receiver.
+
+    runbook: the URL of docs/runbook.md, where somebody has published it.
+    """
     return {
         "uid": rule.uid,
         "title": rule.title,
@@ -154,7 +155,7 @@ def finished(rule: Rule, constants: Constants) -> Json:
             # keys for it: those set no link in messages.
             "__dashboardUid__": UIDS[rule.board],
             "__panelId__": "1",
-            "runbook_url": f"{RUNBOOK}#{rule.anchor}",
+            **({"runbook_url": f"{runbook}#{rule.anchor}"} if runbook else {}),
         },
         "labels": {"severity": rule.severity.name, **rule.labels},
         "isPaused": False,

@@ -36,15 +36,17 @@ def documents(
     receiver: str = "",
     services: Mapping[tuple[int, int], str] | None = None,
     hosts: Mapping[str, str] | None = None,
+    runbook: str = "",
 ) -> dict[str, Json]:
     """Return what each file says, by its name.
 
-    receiver: the contact point that all rules tell; services, hosts: names, as `messages` has them.
+    receiver: the contact point that all rules tell; services, hosts: names, as `messages` has them;
+    runbook: the URL of docs/runbook.md.
     """
     text = messages.templates(times(), services, hosts)
     template = {"orgId": 1, "name": GROUP, "template": text}
     return {
-        RULES: {"apiVersion": 1, "groups": groups(constants or Constants(), receiver)},
+        RULES: {"apiVersion": 1, "groups": groups(constants or Constants(), receiver, runbook)},
         TEMPLATES: {"apiVersion": 1, "templates": [template]},
         WALL: {
             "apiVersion": 1,
@@ -57,11 +59,11 @@ def documents(
 _NEVER = contacts.WALL_SETTINGS
 
 
-def groups(constants: Constants, receiver: str = "") -> list[Json]:
+def groups(constants: Constants, receiver: str = "", runbook: str = "") -> list[Json]:
     """Return the groups of rules: one for each pace at which they are evaluated."""
     paces = defaultdict(list)
     for rule in rules():
-        paces[rule.every].append({**finished(rule, constants), **_told(rule, receiver)})
+        paces[rule.every].append({**finished(rule, constants, runbook), **_told(rule, receiver)})
     return [
         {
             "orgId": 1,
