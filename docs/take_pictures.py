@@ -6,6 +6,8 @@ NAME: some only (wall, networks, …, mail). The mail is the one that tests/aler
 gets from a Grafana, as wide as a phone. It needs what the tests on a screen need: a Grafana
 with its pages, an InfluxDB, chromium, and the dependency group `test`. The story is ten minutes old
 in all of them, and what is normal is what the ingester would have computed from these two weeks.
+
+`report` is the file that `flowsleuth hunt --html` writes: of these it needs chromium alone.
 """
 
 import os
@@ -22,8 +24,9 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from grafana.screen import at_rest, chromium, published  # noqa: E402  below tests/
+from grafana.screen import CHROMIUM, at_rest, chromium, published  # noqa: E402  below tests/
 from grafana.world import DEMO_DAYS, STORY, demo_world  # noqa: E402
+from hunt.demo_story import CAPTURE, CONFIG, write_story  # noqa: E402
 from local_grafana import own_grafana  # noqa: E402
 from services import drop, own_influxdb  # noqa: E402
 
@@ -50,12 +53,41 @@ HOURS = {"networks": 3, "network": 2, "hunt": 1, "host": 3, "exporters": 1}
 PHONE = {"width": 412, "height": 915}
 MAIL = "mail"
 
-NAMES = ("wall", "networks", "network", "hunt", "host", "exporters", MAIL)
+NAMES = ("wall", "networks", "network", "hunt", "host", "exporters", MAIL, "report")
+
+REPORT_WIDTH = 900
 
 
 def main(names: list[str]) -> None:
-    """Take the pictures of these dashboards."""
+    """Take these pictures."""
     IMAGES.mkdir(exist_ok=True)
+    if "report" in names:
+        _report(IMAGES / "report.png")
+    if dashboards := [name for name in names if name != "report"]:
+        _dashboards(dashboards)
+
+
+def _report(path: Path) -> None:
+    """Take the picture of the hunt's report: its first finding."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        write_story(Path(folder))
+        command = [sys.executable, "-m", "flowsleuth", "hunt", "-c", CONFIG, CAPTURE]
+        subprocess.run([*command, "--html", "report.html"], cwd=folder, check=True)  # noqa: S603
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(
+            viewport={"width": REPORT_WIDTH, "height": TALL}, device_scale_factor=2
+        )
+        page.goto(f"file://{folder}/report.html")
+        first = page.locator("section").first.bounding_box()
+        assert first is not None
+        clip = {"x": 0, "y": 0, "width": REPORT_WIDTH, "height": first["y"] + first["height"]}
+        page.screenshot(path=path, clip=clip)
+        browser.close()
+    print(f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes")
+
+
+def _dashboards(names: list[str]) -> None:
+    """Take the pictures of these dashboards."""
     with ExitStack() as stack:
         influxdb = stack.enter_context(own_influxdb())
         service = stack.enter_context(own_grafana())

@@ -127,7 +127,7 @@ def test_html_is_escaped(grafana: GrafanaService) -> None:
     assert found["plain"].startswith("R&D <out> 1Mbit/s")
 
 
-JUNOS6 = "set firewall family inet6 filter PROTECT term flowsleuth"
+JUNOS6 = "set firewall family inet6 filter PROTECT term flowsleuth-in"
 MIKROTIK = "/{} firewall filter add chain=forward action=drop protocol={}"
 PFSENSE = "Firewall, Rules, the interface, Add on top: Block, {}"
 TWICE = "(one rule as source's, one as destination's)"
@@ -167,7 +167,8 @@ def test_the_mail_has_the_rule_that_blocks_it(
     _, found = long.split("To block it:\n")
     lines = [line.strip() for line in found.splitlines()]
     expected = BLOCKS[case]
-    junos_end = f"set firewall family inet{'6' * (':' in address)} filter PROTECT term flowsleuth"
+    family, term = "6" * (":" in address), "flowsleuth" + "-in" * (direction == "in")
+    junos_end = f"set firewall family inet{family} filter PROTECT term {term}"
     names = {"Cisco IOS:", "Junos:", "MikroTik:", "pfSense:", "nftables:"}
     rest = [line for line in lines if line and line not in names]
     assert set(rest) == {*expected, f"{junos_end} then discard"}

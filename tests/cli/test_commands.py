@@ -21,7 +21,7 @@ from flowsleuth import cli as command_line
 from flowsleuth.cli import COMMANDS, DEBUG
 from flowsleuth.cli import options as shared_options
 
-READING = ("decode", "points", "load")
+READING = ("decode", "points", "load", "hunt")
 
 
 def one_line(ran, *words):
@@ -130,11 +130,15 @@ def test_a_truncated_pcap_is_named_after_its_whole_packets(cli, configured, pcap
         assert 0 < len(ran.lines) < 100
 
 
-@pytest.mark.parametrize("name", [n for n in COMMANDS if n not in {"demo", "replay"}])
+NO_CONFIGURATION = {"demo", "replay", "block"}
+ASKING = {"identify": ("10.1.42.17", "--port", "14857/udp")}
+
+
+@pytest.mark.parametrize("name", [n for n in COMMANDS if n not in NO_CONFIGURATION])
 def test_a_wrong_configuration_is_one_line_with_its_place(cli, tmp_path, pcap, name):
     path = tmp_path / "wrong.yaml"
     path.write_text("window: 7 fortnights\n")
-    files = [pcap] if name in READING else []
+    files = [pcap] if name in READING else ASKING.get(name, [])
     one_line(cli(name, "-c", path, *files), "wrong.yaml", "window", "7 fortnights")
     one_line(cli(name, "-c", tmp_path / "none.yaml", *files), "none.yaml")
 

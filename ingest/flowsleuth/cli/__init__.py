@@ -14,7 +14,20 @@ import click
 from flowsleuth import __version__
 from flowsleuth.errors import FlowSleuthError
 
-COMMANDS = ("collect", "decode", "points", "load", "replay", "provision", "check", "doctor", "demo")
+COMMANDS = (
+    "collect",
+    "decode",
+    "points",
+    "load",
+    "hunt",
+    "identify",
+    "block",
+    "replay",
+    "provision",
+    "check",
+    "doctor",
+    "demo",
+)
 """Each command is `command` in the module of its name; what does not exist yet is not listed."""
 
 HELP = {"help_option_names": ["-h", "--help"]}

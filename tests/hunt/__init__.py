@@ -1,0 +1,1 @@
+"""The hunt: what it finds in captures and in InfluxDB, and how it is told."""
