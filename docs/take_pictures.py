@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -50,10 +51,10 @@ CHOSEN = {
 
 HOURS = {"networks": 3, "network": 2, "hunt": 1, "host": 3, "exporters": 1}
 
-PHONE = {"width": 412, "height": 915}
-MAIL = "mail"
+PHONE = (412, 915)
+MAIL, REPORT = "mail", "report"
 
-NAMES = ("wall", "networks", "network", "hunt", "host", "exporters", MAIL, "report")
+NAMES = ("wall", "networks", "network", "hunt", "host", "exporters", MAIL, REPORT)
 
 REPORT_WIDTH = 900
 
@@ -61,29 +62,47 @@ REPORT_WIDTH = 900
 def main(names: list[str]) -> None:
     """Take these pictures."""
     IMAGES.mkdir(exist_ok=True)
-    if "report" in names:
-        _report(IMAGES / "report.png")
-    if dashboards := [name for name in names if name != "report"]:
+    for name, take in ((MAIL, _mail), (REPORT, _report)):
+        if name in names:
+            path = IMAGES / f"{name}.png"
+            with tempfile.TemporaryDirectory() as folder:
+                take(Path(folder), path)
+            print(f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes")
+    if dashboards := [name for name in names if name not in (MAIL, REPORT)]:
         _dashboards(dashboards)
 
 
-def _report(path: Path) -> None:
+def _mail(folder: Path, path: Path) -> None:
+    """Take the picture of what a phone shows of the mail that arrived."""
+    test = ROOT / "tests" / "alerting" / "test_delivery.py"
+    mail = folder / "mail.html"
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", test, "-k", "the_mail"]
+    subprocess.run(words, check=True, env=os.environ | {"FLOWSLEUTH_MAIL": str(mail)})  # noqa: S603
+    with _plain_page(*PHONE) as page:
+        page.goto(mail.as_uri())
+        page.screenshot(path=path)
+
+
+def _report(folder: Path, path: Path) -> None:
     """Take the picture of the hunt's report: its first finding."""
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        write_story(Path(folder))
-        command = [sys.executable, "-m", "flowsleuth", "hunt", "-c", CONFIG, CAPTURE]
-        subprocess.run([*command, "--html", "report.html"], cwd=folder, check=True)  # noqa: S603
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(
-            viewport={"width": REPORT_WIDTH, "height": TALL}, device_scale_factor=2
-        )
-        page.goto(f"file://{folder}/report.html")
+    write_story(folder)
+    command = [sys.executable, "-m", "flowsleuth", "hunt", "-c", CONFIG, CAPTURE]
+    subprocess.run([*command, "--html", "report.html"], cwd=folder, check=True)  # noqa: S603
+    with _plain_page(REPORT_WIDTH, TALL) as page:
+        page.goto((folder / "report.html").as_uri())
         first = page.locator("section").first.bounding_box()
         assert first is not None
         clip = {"x": 0, "y": 0, "width": REPORT_WIDTH, "height": first["y"] + first["height"]}
         page.screenshot(path=path, clip=clip)
+
+
+@contextmanager
+def _plain_page(width: int, height: int) -> Iterator[Page]:
+    """Open a page of a browser for files, twice as fine as its pixels."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=2)
         browser.close()
-    print(f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes")
 
 
 def _dashboards(names: list[str]) -> None:
@@ -95,16 +114,11 @@ def _dashboards(names: list[str]) -> None:
         page = stack.enter_context(chromium(playwright, service)).new_page()
         # The menu at the side is Grafana's, and takes room.
         page.add_init_script("localStorage.setItem('grafana.navigation.docked', 'false')")
-        if MAIL in names:
-            _take_mail(page)
-        boards = [name for name in names if name != MAIL]
-        if not boards:
-            return
         print("loading two weeks into InfluxDB", flush=True)
         world = demo_world(influxdb, days=DEMO_DAYS, as_live=True)
         stack.callback(drop, world.config)
         where = stack.enter_context(published(service, world.config))
-        for name in boards:
+        for name in names:
             began = time.monotonic()
             path = IMAGES / f"{name}.png"
             if name == "wall":
@@ -120,19 +134,6 @@ def _dashboards(names: list[str]) -> None:
                 page.screenshot(path=path, clip=_content(page), style=NO_CLOCK)
             size = path.stat().st_size
             print(f"{path.relative_to(ROOT)}: {size:,} bytes, {time.monotonic() - began:.0f} s")
-
-
-def _take_mail(page: Page) -> None:
-    """Take the picture of what a phone shows of the mail that arrived."""
-    test = ROOT / "tests" / "alerting" / "test_delivery.py"
-    with tempfile.TemporaryDirectory() as folder:
-        mail, path = Path(folder) / "mail.html", IMAGES / f"{MAIL}.png"
-        words = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", test, "-k", "the_mail"]
-        subprocess.run(words, check=True, env=os.environ | {"FLOWSLEUTH_MAIL": str(mail)})  # noqa: S603
-        page.set_viewport_size(PHONE)
-        page.goto(mail.as_uri())
-        page.screenshot(path=path)
-        print(f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes")
 
 
 def _content(page: Page) -> dict[str, float]:
