@@ -177,3 +177,19 @@ def test_sides_of_one_thing_are_one():
 )  # fmt: skip
 def test_what_is_something_else_stays_so(other):
     assert len(list(merged([culprit(), culprit(**other)]))) == 2
+
+
+@pytest.mark.parametrize(("asked", "answered"), [("flood", "scan"), ("scan", "flood")])
+def test_answers_are_not_told_though_they_are_more_bytes(asked, answered):
+    way = {"flood": "in", "scan": "out"}
+    one = culprit(
+        kind=Kind(asked), series=Series("Green", way[asked], "udp"), measure=Measure.PACKETS,
+        risen=np.array([1e8, 2e6, 1e5]),
+    )  # fmt: skip
+    answers = culprit(
+        kind=Kind(answered), series=Series("Green", way[answered], "udp"),
+        risen=np.array([9e8, 1e6, 1e5]),
+    )  # fmt: skip
+    ((told, sides),) = merged([answers, one])
+    assert told is one
+    assert len(sides) == 2

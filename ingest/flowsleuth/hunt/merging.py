@@ -5,6 +5,7 @@ in the other direction, and in bytes, packets and flows. Those are put together 
 same time, of the same protocol and port, and have an end in common. Told is the side of who did it:
 
 - the side that rose in bytes, else the one that rose in packets, else in flows, and rose most;
+- but not the answers to a flood or a scan, which may be larger than what was asked;
 - where sides rose about the same, a flood or a scan before who answers it: more was asked than
   answered;
 - and who sends before who receives.
@@ -70,11 +71,25 @@ def _peers(one: Culprit) -> set[str]:
 
 def told(group: Sequence[Culprit]) -> Culprit:
     """Return the side of it that is told."""
-    measure = min(one.measure for one in group)
-    sides = [one for one in group if one.measure == measure]
+    asked = [one for one in group if not any(_answers(one, other) for other in group)]
+    measure = min(one.measure for one in asked)
+    sides = [one for one in asked if one.measure == measure]
     most = max(float(one.risen[measure]) for one in sides)
     near = [one for one in sides if one.risen[measure] * ABOUT_THE_SAME >= most]
     return min(near, key=lambda one: (_order(one, measure), one.series))
+
+
+def _answers(one: Culprit, other: Culprit) -> bool:
+    """Return whether one is but the answers to another: of a flood's target, or to who scans.
+
+    They may be more bytes than what was asked, but not more packets.
+    """
+    return (
+        {one.kind, other.kind} == {Kind.FLOOD, Kind.SCAN}
+        and one.inside == other.inside
+        and _opposite(one, other)
+        and float(one.risen[Measure.PACKETS]) < float(other.risen[Measure.PACKETS])
+    )
 
 
 def _order(one: Culprit, measure: Measure) -> tuple[float, ...]:

@@ -13,7 +13,8 @@ Looked at from afterwards: unlike the alert, the hunt knows what came later. Com
   stay below, which anomalies do not move. Above is what one block in a million would pass, and
   never less than twice the usual.
 - with **the same time of other days**, once four are known. It finds what lasts longer than flanks
-  reach, and what ends in a rising morning. Once a week is known, it is what was expected, too.
+  reach, and what ends in a rising morning; and it clears what only has one flank, at an end of the
+  capture. Once a week is known, it is what was expected, too, and clears all that is not above it.
 - with **the habit**: what rose half as high, at the same time ± 1 h, on two other days, or on one a
   week away, is a backup and no finding.
 """
@@ -75,6 +76,9 @@ HABIT = 0.5
 
 AROUND_S = HOUR_S
 """± 1 h is the same time of the day."""
+
+LEAST_RATIO = 1.5
+"""Of what other days had at the same time: a rise that has less of it is how this time is."""
 
 DAYS_KNOWN, WEEK_KNOWN = 4, 8
 """Days from which on the same time of other days is asked, and from which on it says what was
@@ -138,6 +142,7 @@ def usual(windows: npt.NDArray[np.int64], grid: Grid, least: float) -> Usual:
     seasonal = None
     if grid.days >= DAYS_KNOWN:
         seasonal, reach = _other_days(steps, grid)
+        above &= grid.windows_of(_more_than_other_days(above, steps, seasonal, grid)).astype(bool)
         bound = seasonal + np.maximum(np.maximum(RISE * seasonal, 1.5 * reach), least)
         hourly = _around(steps, grid.steps_in(AROUND_S / 4))
         above |= grid.windows_of((hourly > bound) & ~habit).astype(bool)
@@ -145,6 +150,25 @@ def usual(windows: npt.NDArray[np.int64], grid: Grid, least: float) -> Usual:
     if seasonal is not None and grid.days >= WEEK_KNOWN:
         level = np.where(np.isnan(seasonal), level, seasonal)
     return Usual(np.nan_to_num(grid.windows_of(level).astype(float)), above)
+
+
+def _more_than_other_days(above: Mask, steps: Floats, seasonal: Floats, grid: Grid) -> Mask:
+    """Return the steps in which what is above its flanks is more than other days have, too.
+
+    Asked once a week is known, and before that where only one flank is: a capture that ends in the
+    morning of a Monday has nothing but the night to compare with, and the days before.
+    """
+    risen = grid.steps_of(above.astype(float)) > 0
+    reach = grid.steps_in(LONGEST_S)
+    for begin, end in runs(risen, 0):
+        at_end = begin < reach or end > grid.steps - reach
+        if grid.days < WEEK_KNOWN and not at_end:
+            continue
+        had, usually = np.nan_to_num(steps[begin:end]), seasonal[begin:end]
+        known = ~np.isnan(usually)
+        if had[known].sum() < LEAST_RATIO * usually[known].sum():
+            risen[begin:end] = False
+    return risen
 
 
 def _known(steps: Floats, grid: Grid, least: float) -> Mask:
