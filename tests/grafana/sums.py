@@ -224,7 +224,7 @@ SUMS: dict[str, dict[str, Sum]] = {
         "${address}: by port": _rate("talkers", by=("direction", "protocol", "port"), chosen=("network", "address"), tags={"direction": "!in"}),
         "First and last seen": Sum("talkers", "flows", ("network", "direction"), chosen=("address",), span="always", read="first time"),
         "${address} beside its network, against ${compare:text}": Sum("talkers", by=("network", "direction"), chosen=("network", "address"), span="before", ref="B", column="before", choice=1),
-        "By port, against ${compare:text}": Sum("talkers", by=(*ALL4, "port"), chosen=("network", "address"), column="now"),
+        "By port, against ${compare:text}": Sum("talkers", by=(*ALL4, "port"), chosen=("network", "address"), tags={"port": "!other"}, column="now"),
         "Peers": Sum("conversations", by=(*ALL4, "peer", "port"), chosen=("network", "address"), top=50),
         "Its last weeks": Sum("talkers", by=("direction",), chosen=("address",), span="always"),
         "When it was heavy": Sum("heavy", by=("direction", "protocol", "port"), chosen=("address",), span="always"),

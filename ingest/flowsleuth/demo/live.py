@@ -17,7 +17,7 @@ from typing import Self
 from flowsleuth.errors import ServiceError
 from flowsleuth.receive.datagrams import Datagrams, Source
 
-READY_LIMIT_S, END_LIMIT_S = 30, 60
+READY_LIMIT_S, END_LIMIT_S = 90, 60
 READY = "listening on"
 """What `collect` logs when it receives; that it can write, it has logged before."""
 

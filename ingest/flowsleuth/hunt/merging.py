@@ -5,7 +5,7 @@ in the other direction, and in bytes, packets and flows. Those are put together 
 same time, of the same protocol and port, and have an end in common. Told is the side of who did it:
 
 - the side that rose in bytes, else the one that rose in packets, else in flows, and rose most;
-- but not the answers to a flood or a scan, which may be larger than what was asked;
+- but not what a flood's target answers, which may be larger than the flood;
 - where sides rose about the same, a flood or a scan before who answers it: more was asked than
   answered;
 - and who sends before who receives.
@@ -80,12 +80,12 @@ def told(group: Sequence[Culprit]) -> Culprit:
 
 
 def _answers(one: Culprit, other: Culprit) -> bool:
-    """Return whether one is but the answers to another: of a flood's target, or to who scans.
+    """Return whether one is what a flood's target answers, which looks like a scan by it.
 
-    They may be more bytes than what was asked, but not more packets.
+    That may be more bytes than the flood, but not more packets.
     """
     return (
-        {one.kind, other.kind} == {Kind.FLOOD, Kind.SCAN}
+        (one.kind, other.kind) == (Kind.SCAN, Kind.FLOOD)
         and one.inside == other.inside
         and _opposite(one, other)
         and float(one.risen[Measure.PACKETS]) < float(other.risen[Measure.PACKETS])
