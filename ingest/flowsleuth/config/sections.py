@@ -264,6 +264,11 @@ class Influx(Section):
         """The name that InfluxQL has for the detail retention ('' if there is none)."""
         return self.detail.removeprefix(f"{self.database}/")
 
+    @property
+    def detail_prefix(self) -> str:
+        """What InfluxQL has before the measurements of the detail: its policy and a dot."""
+        return f'"{self.policy}".' if self.detail else ""
+
 
 class NetworkSettings(Section):
     """A network: a name, its prefixes, and labels that become tags."""

@@ -32,7 +32,7 @@ class Bars:
 def bars(graph: Graph, first: int, last: int, *, plain: bool = False) -> Bars:
     """Draw a graph; first, last: the finding's windows."""
     each = max(-(-len(graph.counts) // COLUMNS), 1)
-    heights = _means(graph.counts, each)
+    heights = means(graph.counts, each)
     top = max(float(heights.max(initial=0)), 1.0)
     signs = PLAIN if plain else BLOCKS
     eighths = np.round(heights / top * LINES * 8).astype(int)
@@ -51,11 +51,11 @@ def bars(graph: Graph, first: int, last: int, *, plain: bool = False) -> Bars:
     )
 
 
-def _means(counts: Ints, each: int) -> Floats:
-    """Return the mean of each column's windows."""
+def means(counts: Ints, each: int) -> Floats:
+    """Return the mean of each `each` windows, the last of what is left."""
     edges = np.arange(0, len(counts), each)
     if not len(edges):
         return np.zeros(0)
     sizes = np.diff(np.append(edges, len(counts)))
-    means: Floats = np.add.reduceat(counts, edges) / sizes
-    return means
+    found: Floats = np.add.reduceat(counts, edges) / sizes
+    return found

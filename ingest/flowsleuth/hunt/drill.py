@@ -1,6 +1,6 @@
 """The way down to the culprit, and the picture of the spike: what the engineer looked at."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -41,7 +41,7 @@ def _series_parts(evidence: Evidence, told: Culprit, normal: Normal, by: str) ->
     totals = evidence.totals
     rows = slice(totals.place(told.first), totals.place(told.last))
     octets: Counter[str] = Counter()
-    risen: Counter[str] = Counter()
+    risen: defaultdict[str, float] = defaultdict(float)
     for series in totals.series:
         same = series.direction == told.series.direction
         if not same or (by == "protocol" and series.network != told.series.network):
@@ -55,7 +55,7 @@ def _series_parts(evidence: Evidence, told: Culprit, normal: Normal, by: str) ->
             else float(np.median(counts)) * (rows.stop - rows.start)
         )
         octets[name] += int(totals.of(series, Measure.BYTES)[rows].sum())
-        risen[name] += max(float(counts[rows].sum()) - usual, 0.0)  # type: ignore[assignment]
+        risen[name] += max(float(counts[rows].sum()) - usual, 0.0)
     change = sum(risen.values()) or 1.0
     return _largest([Part(name, octets[name], risen[name] / change) for name in octets])
 

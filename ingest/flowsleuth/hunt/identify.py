@@ -53,8 +53,7 @@ class Known:
 
 def known(ask: Ask, config: Config, address: str, port: int, protocol: str | None) -> Known:
     """Ask InfluxDB; raises ServiceError."""
-    influx = config.influx
-    detail = f'"{influx.database}"."{influx.policy}".' if influx.detail else ""
+    detail = config.influx.detail_prefix
     where = f'"address" = {quoted(address)} AND "port" = {quoted(str(port))}'
     if protocol is not None:
         where += f' AND "protocol" = {quoted(protocol)}'

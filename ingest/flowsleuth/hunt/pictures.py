@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flowsleuth.hunt.bars import means
 from flowsleuth.hunt.findings import Finding, Graph
 from flowsleuth.hunt.telling import Teller, rate
-from flowsleuth.hunt.totals import SECOND, Floats, Ints
+from flowsleuth.hunt.totals import SECOND, Floats
 
 WIDTH, HEIGHT = 760, 200
 LEFT, TOP, RIGHT, BOTTOM = 78, 8, 8, 22
@@ -55,27 +56,18 @@ def picture(one: Finding, teller: Teller) -> Picture | None:
     if graph is None or len(graph.counts) < 2:
         return None
     each = max(-(-len(graph.counts) // MOST_POINTS), 1)
-    counts, mine, expected = (
-        _means(c, each) for c in (graph.counts, graph.culprit, graph.expected)
-    )
+    counts, mine, expected = (means(c, each) for c in (graph.counts, graph.culprit, graph.expected))
     seconds = teller.window_ns / SECOND
     top = _nice(max(float(counts.max()), float(expected.max()), 1.0) / seconds * 8) * seconds / 8
     return Picture(
         area=_outline(counts, top),
         culprit=_outline(np.minimum(mine, counts), top),
-        expected=_line(expected, top),
+        expected=_points(expected, top),
         begin=_across(one.culprit.first - graph.first, len(graph.counts)),
         end=_across(one.culprit.last - graph.first, len(graph.counts)),
         times=tuple(_times(graph, teller)),
         rates=tuple(_rates(top, teller)),
     )
-
-
-def _means(counts: Ints, each: int) -> Floats:
-    edges = np.arange(0, len(counts), each)
-    sizes = np.diff(np.append(edges, len(counts)))
-    means: Floats = np.add.reduceat(counts, edges) / sizes
-    return means
 
 
 def _nice(top: float) -> float:
@@ -105,10 +97,6 @@ def _outline(values: Floats, top: float) -> str:
     """Return the points of a polygon down to the axis."""
     n = len(values)
     return f"{_across(0, n)},{_up(0, top)} {_points(values, top)} {_across(n, n)},{_up(0, top)}"
-
-
-def _line(values: Floats, top: float) -> str:
-    return _points(values, top)
 
 
 def _times(graph: Graph, teller: Teller) -> Iterator[Tick]:

@@ -79,8 +79,7 @@ class PointsEvidence:
     ) -> None:
         self._ask = ask
         self._window_ns = config.window_ns
-        influx = config.influx
-        self._detail = f'"{influx.database}"."{influx.policy}".' if influx.detail else ""
+        self._detail = config.influx.detail_prefix
         self._chosen = tuple(chosen)
         self._on_progress = on_progress
         self._cached: dict[object, list[_Row]] = {}

@@ -11,7 +11,7 @@ from flowsleuth.grafana import contacts
 from flowsleuth.grafana.alerting import write
 from flowsleuth.grafana.alerting.constants import Constants
 from flowsleuth.provision.connection import Json
-from flowsleuth.provision.dashboards import lowest_floor, prefix
+from flowsleuth.provision.dashboards import lowest_floor
 
 SMALL_SHARE = 0.5
 """Rules name nobody a culprit who sends less than such a part of the lowest floor."""
@@ -25,7 +25,7 @@ def constants(config: Config) -> Constants:
     """Return what the queries stand on for this configuration."""
     return Constants(
         window=config.window_ns // SECOND,
-        detail=prefix(config),
+        detail=config.influx.detail_prefix,
         small=round(SMALL_SHARE * lowest_floor(config)),
     )
 

@@ -35,16 +35,11 @@ def constants(config: Config) -> dict[str, str]:
     return {
         "window": str(window),
         "settled": str(window + grace + SLACK_S),
-        "detail": prefix(config),
+        "detail": config.influx.detail_prefix,
         "small": str(round(SMALL_SHARE * lowest_floor(config))),
         "memory": _duration(config.retention.detail_ns),
         "identify": config.grafana.identify,
     }
-
-
-def prefix(config: Config) -> str:
-    """Return what stands before the measurements of the detail: a retention policy and a dot."""
-    return f'"{config.influx.policy}".' if config.influx.detail else ""
 
 
 def lowest_floor(config: Config) -> float:

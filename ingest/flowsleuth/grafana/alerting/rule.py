@@ -5,8 +5,8 @@ leaves things as they are. So what begins an alert can be strict and what ends i
 they are made of, and one threshold with two edges serves all rules. (Grafana also takes what waits
 for `for` as begun: an alert that must last says so in its verdict, not in `for`.)
 
-Folder, data source, what happens without data or without an answer, links and the runbook's
-are nobody's to write by hand: `finished` puts them on.
+Folder, data source, what happens without data or without an answer, links and the runbook are
+nobody's to write by hand: `finished` puts them on.
 """
 
 from collections.abc import Mapping, Sequence
